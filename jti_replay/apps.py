@@ -1,0 +1,38 @@
+"""What is set up when Django starts."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.core.signals import setting_changed
+
+from . import conf
+from .checks.settings import check_deployment, check_settings
+
+
+class JTIReplayConfig(AppConfig):
+    """Registers the checks and the receivers of this app."""
+
+    name = "jti_replay"
+    verbose_name = "JWT replay protection"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register them."""
+        from .receivers import release_rolled_back
+        from .signals import transaction_rolled_back
+
+        checks.register(check_settings)
+        checks.register(check_deployment, deploy=True)
+        setting_changed.connect(follow_settings)
+        transaction_rolled_back.connect(release_rolled_back)
+
+
+def follow_settings(*, setting: str, **kwargs: Any) -> None:
+    """Build caches and profiles anew when a test changes their settings."""
+    if setting in conf.FOLLOWED_SETTINGS:
+        from .caches import replay_caches
+        from .profiles import reset
+
+        replay_caches.reset()
+        reset()

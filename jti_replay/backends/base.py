@@ -1,0 +1,231 @@
+"""What every replay cache does, and what a backend owes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asgiref.sync import sync_to_async
+
+from jti_replay.digests import jti_digest
+from jti_replay.events import Subject
+from jti_replay.exceptions import CacheError
+from jti_replay.expiry import earliest_forgetting
+from jti_replay.reservation import Reservation
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.core.checks import CheckMessage
+    from django.http import HttpRequest
+
+DEFAULT_TTL = 300
+"""Seconds for which a jti is remembered at the least."""
+
+
+class BaseReplayCache:
+    """
+    A replay cache: it remembers jtis until their tokens can no longer be accepted.
+
+    A backend writes :meth:`add` and :meth:`remove`; if its driver is asynchronous, also
+    their twins :meth:`aadd` and :meth:`aremove`, which otherwise run the former in a
+    thread. What it owes:
+
+    - There is one object for each alias in a process. All threads and event loops share it.
+    - Of any number of callers that add a digest at once, one gets an owner and the others
+      get None.
+    - An entry is kept until its deadline, rounded up by less than a second and never down,
+      and never dropped to make room. After it, the digest can be added again.
+    - It raises when it does not know the outcome. Whatever :exc:`Exception` it raises
+      reaches the caller as a :exc:`~jti_replay.CacheError` with that one as its cause.
+    - It waits for a bounded time.
+
+    :class:`jti_replay.testing.ReplayCacheTests` proves all of it.
+
+    ``params`` is the alias's entry in ``JTI_REPLAY["CACHES"]``.
+    """
+
+    known_options: ClassVar[frozenset[str]] = frozenset()
+    """The names that OPTIONS may hold."""
+
+    is_shared: ClassVar[bool] = True
+    """Whether all processes of a site see the same entries."""
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        self.alias = alias
+        self.location: str = params.get("LOCATION", "")
+        self.ttl: float = params.get("TTL", DEFAULT_TTL)
+        self.options: Mapping[str, Any] = params.get("OPTIONS", {})
+
+    # What a backend provides.
+
+    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        """
+        Remember a digest until ``deadline`` (seconds since 1970), if it is new.
+
+        Return a token that tells this entry from any other one that the digest ever had,
+        and the moment at which the entry goes, the deadline rounded up. None if the digest
+        is held already.
+        """
+        raise NotImplementedError("A replay cache must provide add().")
+
+    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+        """
+        Forget a digest if ``owner`` holds it, or whoever holds it if that is None.
+
+        Return whether an entry was freed. An absent or expired one is no error.
+        """
+        raise NotImplementedError("A replay cache must provide remove().")
+
+    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        """Do what :meth:`add` does, without blocking the event loop."""
+        return await sync_to_async(self.add)(digest, deadline)
+
+    async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
+        """Do what :meth:`remove` does, without blocking the event loop."""
+        return await sync_to_async(self.remove)(digest, owner)
+
+    def count(self) -> int | None:
+        """Return the number of live entries, or None where counting is not cheap."""
+        return None
+
+    async def acount(self) -> int | None:
+        """Do what :meth:`count` does, without blocking the event loop."""
+        return await sync_to_async(self.count)()
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """Return what is wrong with the settings, for Django's system checks."""
+        return []
+
+    def close(self) -> None:
+        """Let connections go. Nothing is forgotten, and the next call connects again."""
+
+    async def aclose(self) -> None:
+        """Do what :meth:`close` does, without blocking the event loop."""
+        await sync_to_async(self.close)()
+
+    # What callers use.
+
+    def reserve(
+        self,
+        jti: str,
+        expires_at: datetime | float | None = None,
+        *,
+        namespace: str = "",
+        request: HttpRequest | None = None,
+        profile: str | None = None,
+    ) -> Reservation | None:
+        """
+        Reserve a jti: return a :class:`~jti_replay.Reservation` if it is new, None if it
+        has been seen.
+
+        It is remembered until the later of now + TTL and ``expires_at`` + 1 second, rounded
+        up by less than a second. ``expires_at`` is an aware datetime, a NumericDate (seconds
+        since 1970, RFC 7519 2) or None. ``namespace`` keeps the jtis of issuers apart.
+        ``request`` and ``profile`` only go along to the signals.
+
+        Raises :exc:`TypeError` or :exc:`ValueError` for an argument that cannot be right,
+        :exc:`~jti_replay.CacheFull` if there is no room, and :exc:`~jti_replay.CacheError`
+        if the store fails. The token must then be refused.
+        """
+        digest = self._digest(jti, namespace)
+        deadline = earliest_forgetting(expires_at, ttl=self.ttl, now=time.time())
+        try:
+            entry = self.add(digest, deadline)
+        except Exception as exception:
+            error = self._store_error(exception)
+            Subject(self, namespace, digest, request, profile).failed("reserve", error)
+            raise error from error.__cause__
+        if entry is None:
+            Subject(self, namespace, digest, request, profile).replayed()
+            return None
+        reservation = Reservation(self, jti, namespace, digest, *entry, request, profile)
+        Subject.of(reservation).reserved()
+        return reservation
+
+    async def areserve(
+        self,
+        jti: str,
+        expires_at: datetime | float | None = None,
+        *,
+        namespace: str = "",
+        request: HttpRequest | None = None,
+        profile: str | None = None,
+    ) -> Reservation | None:
+        """Do what :meth:`reserve` does, without blocking the event loop."""
+        digest = self._digest(jti, namespace)
+        deadline = earliest_forgetting(expires_at, ttl=self.ttl, now=time.time())
+        try:
+            entry = await self.aadd(digest, deadline)
+        except Exception as exception:
+            error = self._store_error(exception)
+            await Subject(self, namespace, digest, request, profile).afailed("reserve", error)
+            raise error from error.__cause__
+        if entry is None:
+            await Subject(self, namespace, digest, request, profile).areplayed()
+            return None
+        reservation = Reservation(self, jti, namespace, digest, *entry, request, profile)
+        await Subject.of(reservation).areserved()
+        return reservation
+
+    def release(self, jti: str, *, namespace: str = "") -> bool:
+        """
+        Give a jti back by its name, whoever holds it: a tool for operators. Code that
+        reserved it itself calls :meth:`Reservation.release` instead.
+
+        Returns whether an entry was freed. Raises as :meth:`reserve` does.
+        """
+        digest = self._digest(jti, namespace)
+        return self._release(Subject(self, namespace, digest), None)
+
+    async def arelease(self, jti: str, *, namespace: str = "") -> bool:
+        """Do what :meth:`release` does, without blocking the event loop."""
+        digest = self._digest(jti, namespace)
+        return await self._arelease(Subject(self, namespace, digest), None)
+
+    def release_reservation(self, reservation: Reservation) -> bool:
+        """Give a jti back for the reservation that holds it."""
+        return self._release(Subject.of(reservation), reservation._owner)
+
+    async def arelease_reservation(self, reservation: Reservation) -> bool:
+        """Do what :meth:`release_reservation` does, without blocking the event loop."""
+        return await self._arelease(Subject.of(reservation), reservation._owner)
+
+    def _release(self, subject: Subject, owner: Hashable | None) -> bool:
+        try:
+            freed = self.remove(subject.digest, owner)
+        except Exception as exception:
+            error = self._store_error(exception)
+            subject.failed("release", error)
+            raise error from error.__cause__
+        if freed:
+            subject.released()
+        return freed
+
+    async def _arelease(self, subject: Subject, owner: Hashable | None) -> bool:
+        try:
+            freed = await self.aremove(subject.digest, owner)
+        except Exception as exception:
+            error = self._store_error(exception)
+            await subject.afailed("release", error)
+            raise error from error.__cause__
+        if freed:
+            await subject.areleased()
+        return freed
+
+    def _digest(self, jti: str, namespace: str) -> bytes:
+        for name, value in (("jti", jti), ("namespace", namespace)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}.")
+        if not jti:
+            raise ValueError("jti must not be empty.")
+        return jti_digest(namespace, jti)
+
+    def _store_error(self, exception: Exception) -> CacheError:
+        # Whatever a store raises, nobody may take for "new".
+        if isinstance(exception, CacheError):
+            return exception
+        error = CacheError(f"{type(exception).__name__}: {exception}")
+        error.__cause__ = exception
+        return error

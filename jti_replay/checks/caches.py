@@ -1,0 +1,78 @@
+"""What is wrong with ``JTI_REPLAY["CACHES"]``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.utils.module_loading import import_string
+
+from jti_replay import conf
+from jti_replay.backends.base import BaseReplayCache
+
+from .mappings import check_aliases, check_mapping, check_seconds, wrong_type
+
+WHERE = f'{conf.SETTING}["CACHES"]'
+KNOWN_KEYS = ("BACKEND", "LOCATION", "TTL", "OPTIONS")
+BUILT_IN = (
+    "jti_replay.backends.memory.InMemoryCache",
+    "jti_replay.backends.redis.RedisCache",
+)
+
+
+def check_section(caches: Any) -> list[CheckMessage]:
+    """Refuse a section that is no dict of caches with one named default."""
+    if not isinstance(caches, dict):
+        return [wrong_type(WHERE, caches, "a dict")]
+    messages = check_aliases(WHERE, caches)
+    if conf.DEFAULT_ALIAS not in caches:
+        messages.append(
+            Error(
+                f"{WHERE} has no cache named {conf.DEFAULT_ALIAS!r}.",
+                hint=f"Name one of the caches {conf.DEFAULT_ALIAS!r}: it serves every profile "
+                "that names no other.",
+                id="jti_replay.E003",
+            )
+        )
+    return messages
+
+
+def check_cache(alias: str, params: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse the settings of one cache that cannot work, by its backend's rules too."""
+    where = f"{WHERE}[{alias!r}]"
+    messages = check_mapping(where, params, KNOWN_KEYS)
+    if not isinstance(params, dict):
+        return messages
+    if not isinstance(params.get("LOCATION", ""), str):
+        messages.append(wrong_type(f'{where}["LOCATION"]', params["LOCATION"], "a str"))
+    if "TTL" in params:
+        messages += check_seconds(f'{where}["TTL"]', params["TTL"])
+    options = params.get("OPTIONS", {})
+    try:
+        backend = load_backend(params.get("BACKEND"))
+    except ImportError as error:
+        messages.append(
+            Error(
+                f'{where}["BACKEND"] does not name a replay cache: {error}.',
+                hint=f"Use one of {', '.join(BUILT_IN)}, or the path of a subclass of "
+                "jti_replay.backends.base.BaseReplayCache.",
+                id="jti_replay.E004",
+            )
+        )
+    else:
+        messages += check_mapping(f'{where}["OPTIONS"]', options, backend.known_options)
+        if not messages:
+            messages += backend(alias, params).check(**kwargs)
+    return messages
+
+
+def load_backend(path: Any) -> type[BaseReplayCache]:
+    """Return the class of a backend. Raises :exc:`ImportError` if the path names none."""
+    if path is None:
+        raise ImportError("it is missing")
+    if not isinstance(path, str):
+        raise ImportError(f"it is not a str but {type(path).__name__}")
+    backend = import_string(path)
+    if isinstance(backend, type) and issubclass(backend, BaseReplayCache):
+        return backend
+    raise ImportError(f"{path!r} is no subclass of BaseReplayCache")

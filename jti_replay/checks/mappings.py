@@ -1,0 +1,64 @@
+"""The rules that hold for every dict in the settings: its type, and which keys it may hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+
+def check_mapping(where: str, value: Any, known: Collection[str]) -> list[CheckMessage]:
+    """Refuse what is no dict, and keys that nothing reads."""
+    if not isinstance(value, dict):
+        return [wrong_type(where, value, "a dict")]
+    return [unknown_key(where, key, known) for key in value if key not in known]
+
+
+def wrong_type(where: str, value: Any, expected: str) -> Error:
+    """Return the error for a setting of a wrong type, without showing its value."""
+    return Error(
+        f"{where} must be {expected}, not {type(value).__name__}.",
+        hint=f"Make {where} {expected}.",
+        id="jti_replay.E001",
+    )
+
+
+def unknown_key(where: str, key: Any, known: Collection[str]) -> Error:
+    """Return the error for a key that nothing reads, with the nearest one that is read."""
+    nearest = get_close_matches(str(key), known, n=1, cutoff=0.5) or get_close_matches(
+        str(key).upper(), known, n=1, cutoff=0.5
+    )
+    if nearest:
+        hint = f"Did you mean {nearest[0]!r}?"
+    elif known:
+        hint = f"Known here: {', '.join(sorted(known))}."
+    else:
+        hint = "Nothing can be set here."
+    return Error(f"{where} has an unknown key {key!r}.", hint=hint, id="jti_replay.E002")
+
+
+def check_seconds(where: str, value: Any) -> list[CheckMessage]:
+    """Refuse what is no duration in seconds: a finite int or float of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return [wrong_type(where, value, "a number of seconds")]
+    if not 0 <= value < math.inf:
+        return [
+            Error(
+                f"{where} must be a finite number of seconds, and not negative.",
+                hint=f"Set {where} to 0 or more.",
+                id="jti_replay.E007",
+            )
+        ]
+    return []
+
+
+def check_aliases(where: str, value: dict[Any, Any]) -> list[CheckMessage]:
+    """Refuse names that are no str."""
+    return [
+        wrong_type(f"The name {alias!r} in {where}", alias, "a str")
+        for alias in value
+        if not isinstance(alias, str)
+    ]

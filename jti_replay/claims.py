@@ -1,0 +1,59 @@
+"""What the claims of a token must say, beyond what PyJWT sees to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from .exceptions import TokenInvalid
+from .expiry import LATEST
+
+
+def check_times(
+    claims: Mapping[str, Any], *, now: float, leeway: float, max_lifetime: float
+) -> None:
+    """
+    Raise :exc:`~jti_replay.TokenInvalid` unless the token is in force at ``now`` and lives
+    no longer than ``max_lifetime`` (all in seconds; RFC 7519 4.1.4 to 4.1.6).
+    """
+    exp = _time(claims, "exp")
+    if exp is None:
+        raise TokenInvalid("The token has no expiry time (exp).")
+    if exp + leeway <= now:
+        raise TokenInvalid("The token has expired.")
+    iat = _time(claims, "iat")
+    for moment in (iat, _time(claims, "nbf")):
+        if moment is not None and moment > now + leeway:
+            raise TokenInvalid("The token is not valid yet.")
+    if exp - now > max_lifetime + leeway or (iat is not None and exp - iat > max_lifetime):
+        raise TokenInvalid(f"The token lives longer than {max_lifetime:g} seconds.")
+
+
+def jti_of(claims: Mapping[str, Any]) -> str:
+    """Return the JWT ID (RFC 7519 4.1.7), which must be a str that is not empty."""
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not jti:
+        raise TokenInvalid("The token has no JWT ID (jti).")
+    return jti
+
+
+def namespace_of(claims: Mapping[str, Any]) -> str:
+    """Return the issuer, within which the jti is unique, or ``""`` for a token without one."""
+    issuer = claims.get("iss", "")
+    if not isinstance(issuer, str):
+        raise TokenInvalid("The issuer of the token (iss) is not a string.")
+    return issuer
+
+
+def _time(claims: Mapping[str, Any], name: str) -> float | None:
+    if name not in claims:
+        return None
+    value = claims[name]
+    # PyJWT takes "1700000000", True and 1e300 for times. They are no NumericDate that any
+    # issuer means, and the last one no clock can reach.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenInvalid(f"The claim {name} is not a number of seconds.")
+    if not -math.inf < value <= LATEST:
+        raise TokenInvalid(f"The claim {name} is not a time.")
+    return value

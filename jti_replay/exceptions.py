@@ -1,0 +1,41 @@
+"""Every error that this package raises on purpose, under one root."""
+
+
+class JTIReplayError(Exception):
+    """Root of all errors of ``jti_replay``."""
+
+
+class CacheError(JTIReplayError):
+    """
+    Raised when a replay cache could not do its work: the store is down, slow, read-only
+    or answered nonsense. ``__cause__`` is the original error.
+
+    Whether the jti stands is then unknown, so the caller must refuse the token.
+    """
+
+
+class CacheFull(CacheError):
+    """Raised when a new jti finds no room, because a live one is never forgotten for it."""
+
+
+class TokenError(JTIReplayError):
+    """Root of the reasons for which a token is refused. Its text is safe to show the client."""
+
+
+class TokenMissing(TokenError):
+    """Raised when the request carries no token at all."""
+
+
+class TokenInvalid(TokenError):
+    """Raised when a token was sent that the profile does not accept."""
+
+
+class TokenReplayed(TokenError):
+    """Raised when a token that verifies has already been used."""
+
+
+class KeysUnavailable(JTIReplayError):
+    """
+    Raised when the keys that could tell whether a token is good cannot be had: the issuer's
+    JWKS is down, or the key function failed. It is the server's trouble, not the client's.
+    """

@@ -1,0 +1,138 @@
+"""What happens to a request before and after the view that a token pays for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from . import transactions
+from .bearer import bearer_token, refuse
+from .caches import replay_caches
+from .claims import jti_of, namespace_of
+from .exceptions import CacheError, JTIReplayError, KeysUnavailable, TokenReplayed
+from .profiles import Profile, get_profile
+from .rollback import release_on_rollback
+from .verification import averify, verify
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, JsonResponse
+
+    from .reservation import Reservation
+
+logger = logging.getLogger("jti_replay")
+
+REFUSALS = (JTIReplayError, ImproperlyConfigured)
+"""The errors that are answered. No other one is expected, and none of the view's is caught."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Lets a request pass to a view if its token is good and has not been used."""
+
+    profile: str
+    using: str
+    atomic: bool
+    release_on_error: bool
+
+    def call(
+        self, view: Callable[..., Any], request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Verify, reserve, run the view, all in one transaction where there is one."""
+        try:
+            profile = get_profile(self.profile)
+            claims = verify(bearer_token(request), profile)
+        except REFUSALS as error:
+            return self._refuse(error)
+        with self._transaction():
+            try:
+                reservation = _admitted(
+                    replay_caches[profile.cache].reserve(
+                        **_terms(claims, profile), request=request, profile=profile.name
+                    )
+                )
+            except REFUSALS as error:
+                return self._refuse(error)
+            bound = self._bind(reservation)
+            _equip(request, claims, reservation)
+            try:
+                return view(request, *args, **kwargs)
+            except Exception:
+                # A transaction knows better than the exception what was done.
+                if self.release_on_error and not bound:
+                    with suppress(CacheError):
+                        reservation.release()
+                raise
+
+    async def acall(
+        self,
+        view: Callable[..., Awaitable[Any]],
+        request: HttpRequest,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Verify, reserve and run the view. Django's transactions are not for async code."""
+        try:
+            profile = get_profile(self.profile)
+            claims = await averify(bearer_token(request), profile)
+            reservation = _admitted(
+                await replay_caches[profile.cache].areserve(
+                    **_terms(claims, profile), request=request, profile=profile.name
+                )
+            )
+        except REFUSALS as error:
+            return self._refuse(error)
+        _equip(request, claims, reservation)
+        try:
+            return await view(request, *args, **kwargs)
+        except Exception:
+            if self.release_on_error:
+                with suppress(CacheError):
+                    await reservation.arelease()
+            raise
+
+    def _transaction(self) -> AbstractContextManager[Any]:
+        if self.atomic and transactions.is_wanted(self.using):
+            return transaction.atomic(self.using)
+        return nullcontext()
+
+    def _bind(self, reservation: Reservation) -> bool:
+        try:
+            return release_on_rollback(reservation, self.using)
+        except BaseException:
+            # Nothing would ever release it, and the view will not run.
+            with suppress(CacheError):
+                reservation.release()
+            raise
+
+    def _refuse(self, error: JTIReplayError | ImproperlyConfigured) -> JsonResponse:
+        if isinstance(error, KeysUnavailable | ImproperlyConfigured):
+            logger.error("The profile %r cannot judge a token: %s", self.profile, error)
+        elif not isinstance(error, CacheError | TokenReplayed):  # These have been logged.
+            logger.info("Refused a token: profile=%r: %s", self.profile, error)
+        return refuse(error)
+
+
+def _terms(claims: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    # As long as verify() would accept the token, on a clock that is late by the leeway.
+    return {
+        "jti": jti_of(claims),
+        "namespace": namespace_of(claims),
+        "expires_at": claims["exp"] + profile.leeway,
+    }
+
+
+def _admitted(reservation: Reservation | None) -> Reservation:
+    if reservation is None:
+        raise TokenReplayed("The token has already been used.")
+    return reservation
+
+
+def _equip(request: Any, claims: dict[str, Any], reservation: Reservation) -> None:
+    request.jwt_claims = claims
+    request.jti_reservation = reservation

@@ -1,0 +1,90 @@
+"""PyJWT, with the choices that it leaves to its callers made strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+from jwt.types import Options
+
+SIGNATURE_OPTIONS: Options = {"enforce_minimum_key_length": True}
+
+CLAIM_OPTIONS: Options = {
+    # Each of these is judged in claims.py, where a bool, a str or 1e300 is no time either.
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
+
+
+class StrictJWT(jwt.PyJWT):
+    """
+    Reads tokens whose claims can be read in one way only.
+
+    RFC 7519 4 lets a parser take the last of two claims with one name. Another one that
+    takes the first would see another jti, so such a token is refused; so are NaN and the
+    infinities, which are no JSON (RFC 8259 6).
+    """
+
+    def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
+        try:
+            payload = json.loads(
+                decoded["payload"],
+                object_pairs_hook=_unique_members,
+                parse_constant=_refuse_constant,
+            )
+        except (ValueError, RecursionError) as error:
+            raise jwt.DecodeError(f"Invalid payload: {error}") from error
+        if not isinstance(payload, dict):
+            raise jwt.DecodeError("Invalid payload: not a JSON object")
+        return payload
+
+
+_strict = StrictJWT(SIGNATURE_OPTIONS)
+
+
+def decode(
+    token: str,
+    key: Any,
+    *,
+    algorithms: tuple[str, ...],
+    issuers: tuple[str, ...],
+    audiences: tuple[str, ...],
+) -> dict[str, Any]:
+    """
+    Return the claims of a token whose signature, issuer and audience are right.
+
+    Times and jti are not judged. Raises :exc:`jwt.PyJWTError`.
+    """
+    return _strict.decode(
+        token,
+        key,
+        algorithms=algorithms,
+        issuer=issuers or None,
+        audience=audiences or None,
+        options={**CLAIM_OPTIONS, "verify_aud": bool(audiences)},
+    )
+
+
+def read_unverified_header(token: str) -> Mapping[str, Any]:
+    """Return the header of a token that anybody may have made."""
+    return jwt.get_unverified_header(token)
+
+
+def read_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the header and the claims of a token that anybody may have made."""
+    complete = _strict.decode_complete(token, options={"verify_signature": False})
+    return complete["header"], complete["payload"]
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return members
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,120 @@
+"""The proof that a jti was new, and the only right to give it back."""
+
+from __future__ import annotations
+
+import weakref
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .digests import short_digest
+from .expiry import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from django.http import HttpRequest
+
+    from .backends.base import BaseReplayCache
+    from .fate import Fate
+
+
+class Reservation:
+    """
+    A jti that is reserved in a replay cache until :attr:`expires_at`.
+
+    Made by :meth:`~jti_replay.backends.base.BaseReplayCache.reserve`. It cannot be changed,
+    and is always true. It knows its owner token, so that it never frees an entry that has
+    since been reserved by somebody else.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_cache",
+        "_deadline",
+        "_digest",
+        "_fate",
+        "_jti",
+        "_namespace",
+        "_owner",
+        "_profile",
+        "_request",
+    )
+
+    def __init__(
+        self,
+        cache: BaseReplayCache,
+        jti: str,
+        namespace: str,
+        digest: bytes,
+        owner: Hashable,
+        deadline: float,
+        request: HttpRequest | None = None,
+        profile: str | None = None,
+    ) -> None:
+        self._cache = cache
+        self._jti = jti
+        self._namespace = namespace
+        self._digest = digest
+        self._owner = owner
+        self._deadline = deadline
+        self._profile = profile
+        self._fate: Fate | None = None  # Until it hangs on a transaction.
+        # The request often holds its reservation. A weak reference spares the collector
+        # a cycle for each request.
+        self._request = None if request is None else weakref.ref(request)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Reservation {self.digest} in {self.alias!r} until {self.expires_at:%F %TZ}>"
+
+    @property
+    def jti(self) -> str:
+        """The JWT ID, as it was given (RFC 7519 4.1.7)."""
+        return self._jti
+
+    @property
+    def namespace(self) -> str:
+        """The namespace within which the jti is unique: the issuer, or ``""``."""
+        return self._namespace
+
+    @property
+    def alias(self) -> str:
+        """The alias of the cache that holds the jti."""
+        return self._cache.alias
+
+    @property
+    def expires_at(self) -> datetime:
+        """The moment at which the jti is forgotten, in UTC."""
+        return moment(self._deadline)
+
+    @property
+    def digest(self) -> str:
+        """The short hexadecimal digest by which logs and signals name the jti."""
+        return short_digest(self._digest)
+
+    @property
+    def profile(self) -> str | None:
+        """The profile by which the token was verified, if the decorator reserved it."""
+        return self._profile
+
+    @property
+    def request(self) -> HttpRequest | None:
+        """The request that the token came with, as long as it lives."""
+        return None if self._request is None else self._request()
+
+    def release(self) -> bool:
+        """
+        Give the jti back, so that its token is accepted again.
+
+        Returns True if this freed the reservation's own entry, and False if there was
+        nothing to free: it was released before, has expired, or belongs to another
+        reservation by now. Raises :exc:`~jti_replay.CacheError` if the store fails; the jti
+        then stays reserved, unless the store did free it and its answer was lost.
+        """
+        return self._cache.release_reservation(self)
+
+    async def arelease(self) -> bool:
+        """Do what :meth:`release` does, without blocking the event loop."""
+        return await self._cache.arelease_reservation(self)
