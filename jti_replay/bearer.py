@@ -17,8 +17,12 @@ RETRY_AFTER = 5
 
 # The alphabet of b64token in RFC 6750 2.1. It has no comma, which is what servers join two
 # headers of one name with.
-CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)
 SCHEME = re.compile(r"bearer\b", re.IGNORECASE)
+
+# What an error_description in a header may not hold (RFC 6750 3). A key function of the
+# project may have written it.
+UNFIT_FOR_HEADER = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 
 
 def bearer_token(request: HttpRequest) -> str:
@@ -65,7 +69,8 @@ def _unauthorized(error: TokenError) -> JsonResponse:
         code, challenge = "missing_token", "Bearer"
     else:
         code = "invalid_token"
-        challenge = f'Bearer error="{code}", error_description="{description}"'
+        quoted = UNFIT_FOR_HEADER.sub("?", description)
+        challenge = f'Bearer error="{code}", error_description="{quoted}"'
     response = JsonResponse({"error": code, "error_description": description}, status=401)
     response["WWW-Authenticate"] = challenge
     response["Cache-Control"] = "no-store"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from asgiref.local import Local
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.connection import BaseConnectionHandler, ConnectionProxy
 from django.utils.module_loading import import_string
@@ -27,7 +27,8 @@ class ReplayCacheHandler(_Handler):
     Gives the replay cache of an alias: ``replay_caches["default"]``.
 
     Unlike Django's own handlers it gives every thread and event loop the same object. So
-    what a cache remembers in memory is remembered for the whole process.
+    what a cache remembers in memory is remembered for the whole process, and no lookup
+    waits for a lock that a fork might find held.
 
     Raises :exc:`~django.core.exceptions.ImproperlyConfigured` for an alias that is not
     configured, or not rightly.
@@ -38,8 +39,8 @@ class ReplayCacheHandler(_Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.Lock()
-        self._backends: dict[str, BaseReplayCache] = {}
+        self._lock = threading.RLock()  # A cache may be made of other caches.
+        self._connections = SimpleNamespace()  # Django's is another one in each thread.
 
     def configure_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:
         """Read the settings that Django's handler would look for at the top level."""
@@ -48,27 +49,27 @@ class ReplayCacheHandler(_Handler):
         return cast("dict[str, Any]", caches)
 
     def create_connection(self, alias: str) -> BaseReplayCache:
-        """Give this thread the cache that the process has, or make it."""
+        """Make the cache, unless another thread has made it meanwhile."""
         with self._lock:
-            if alias not in self._backends:
+            made = vars(self._connections)
+            if alias not in made:
                 params = self.settings[alias]
                 refuse_errors(check_cache(alias, params))
-                self._backends[alias] = import_string(params["BACKEND"])(alias, params)
-            return self._backends[alias]
+                made[alias] = import_string(params["BACKEND"])(alias, params)
+            return cast("BaseReplayCache", made[alias])
 
     def close_all(self) -> None:
         """Let the connections of all caches go, in every thread."""
         with self._lock:
-            for backend in self._backends.values():
+            for backend in vars(self._connections).values():
                 backend.close()
 
     def reset(self) -> None:
         """Let all caches go, what they remember in memory too, to build them anew."""
         self.close_all()
         with self._lock:
-            self._backends.clear()
             self.__dict__.pop("settings", None)
-            self._connections = Local(self.thread_critical)
+            self._connections = SimpleNamespace()
 
 
 replay_caches = ReplayCacheHandler()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from .exceptions import TokenInvalid
-from .expiry import LATEST
+from .expiry import EARLIEST, LATEST
 
 
 def check_times(
@@ -51,9 +50,9 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     value = claims[name]
     # PyJWT takes "1700000000", True and 1e300 for times. They are no NumericDate that any
-    # issuer means, and the last one no clock can reach.
+    # issuer means, and the last one no clock can reach. Sums of large ones overflow.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TokenInvalid(f"The claim {name} is not a number of seconds.")
-    if not -math.inf < value <= LATEST:
+    if not EARLIEST <= value <= LATEST:
         raise TokenInvalid(f"The claim {name} is not a time.")
     return value

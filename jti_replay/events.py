@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .digests import short_digest
+from .digests import jti_digest, short_digest
 from .signals import cache_failed, jti_released, jti_replayed, jti_reserved
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class Subject:
     """The jti that an event is about, and what is known of where it came from."""
 
     cache: BaseReplayCache
+    jti: str
     namespace: str
-    digest: bytes
     request: HttpRequest | None = None
     profile: str | None = None
     reservation: Reservation | None = None
@@ -36,12 +36,17 @@ class Subject:
         """Return the subject of an event that is about a reservation."""
         return cls(
             reservation._cache,
+            reservation.jti,
             reservation.namespace,
-            reservation._digest,
             reservation.request,
             reservation.profile,
             reservation,
         )
+
+    @property
+    def digest(self) -> str:
+        """The short hexadecimal digest that stands for the jti."""
+        return short_digest(jti_digest(self.namespace, self.jti))
 
     def _signal_arguments(self, **more: Any) -> dict[str, Any]:
         optional = {
@@ -53,14 +58,19 @@ class Subject:
             "sender": type(self.cache),
             "alias": self.cache.alias,
             "namespace": self.namespace,
-            "digest": short_digest(self.digest),
+            "digest": self.digest,
             **{name: value for name, value in optional.items() if value is not None},
             **more,
         }
 
     def _send(self, signal: Signal, **more: Any) -> None:
-        if signal.receivers:  # Most projects connect to few of them.
+        if not signal.receivers:  # Most projects connect to few of them.
+            return
+        try:
             signal.send_robust(**self._signal_arguments(**more))
+        except Exception:
+            # Async receivers cannot run where an event loop runs already: Django raises.
+            logger.exception("A signal did not reach its async receivers.")
 
     async def _asend(self, signal: Signal, **more: Any) -> None:
         if signal.receivers:
@@ -108,7 +118,7 @@ class Subject:
             "Refused a replayed jti: profile=%r namespace=%r digest=%s cache=%r.",
             self.profile,
             self.namespace,
-            short_digest(self.digest),
+            self.digest,
             self.cache.alias,
         )
 
@@ -119,6 +129,6 @@ class Subject:
             operation,
             self.profile,
             self.namespace,
-            short_digest(self.digest),
+            self.digest,
             error,
         )

@@ -3,28 +3,34 @@
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
+EARLIEST = (datetime.min.replace(tzinfo=UTC) - EPOCH).total_seconds()
 LATEST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
 
-GRACE = 1
+END = float(LATEST + 1)
+"""The moment after the last one that a datetime can hold."""
+
+GRACE = 1.0
 """Seconds for which a jti is kept beyond the last moment at which its token is accepted."""
 
 
-def earliest_forgetting(
-    expires_at: datetime | float | None, *, ttl: float, now: float
-) -> float:
+def earliest_forgetting(expires_at: datetime | float | None, floor: float) -> float:
     """
     Return the earliest moment, in seconds since 1970, at which a jti may be forgotten:
-    the later of ``now + ttl`` and ``expires_at`` + :data:`GRACE`.
+    the later of ``floor`` and ``expires_at`` + :data:`GRACE`.
 
     ``expires_at`` is an aware datetime, a NumericDate (RFC 7519 2) or None. Raises
     :exc:`TypeError` for any other type (a bool too), and :exc:`ValueError` for a naive
     datetime, NaN, an infinity, or a moment that a datetime cannot hold.
     """
-    floor = now + ttl
     if expires_at is None:
         return floor
-    return max(floor, _seconds(expires_at) + GRACE)
+    if type(expires_at) is not int and type(expires_at) is not float:
+        expires_at = _numeric_date(expires_at)
+    # A NaN compares false with everything, so it is refused here too.
+    if not EARLIEST <= expires_at < END:
+        raise ValueError("expires_at is not a moment that a datetime can hold.")
+    deadline = expires_at + GRACE
+    return deadline if deadline > floor else floor
 
 
 def moment(seconds: float) -> datetime:
@@ -33,17 +39,14 @@ def moment(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=min(seconds, LATEST))
 
 
-def _seconds(expires_at: object) -> float:
+def _numeric_date(expires_at: object) -> float:
     if isinstance(expires_at, datetime):
         if expires_at.utcoffset() is None:
             raise ValueError("expires_at is a naive datetime: give it a time zone.")
-        return (expires_at - EPOCH).total_seconds()
+        return max(EARLIEST, min((expires_at - EPOCH).total_seconds(), LATEST))
     if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
         raise TypeError(
             "expires_at must be an aware datetime, a number of seconds since 1970 or None, "
             f"not {type(expires_at).__name__}."
         )
-    # A NaN compares false with everything, so it is refused here too.
-    if not EARLIEST <= expires_at < LATEST + 1:
-        raise ValueError("expires_at is not a moment that a datetime can hold.")
     return expires_at

@@ -68,10 +68,9 @@ class RemoteKeys:
         keys = self._trusted_keys()
         if kid not in keys:
             fetch = self._fetch_for_unknown_key()
-            # Others wait for the same fetch: one that gives up must not cancel it.
-            shared = asyncio.shield(asyncio.wrap_future(fetch.keys))
+            fetched = asyncio.wrap_future(fetch.keys)
             try:
-                keys = await asyncio.wait_for(shared, fetch.time_left())
+                keys = await asyncio.wait_for(fetched, fetch.time_left())
             except Exception as error:
                 raise self._failed(fetch, error) from error
             self._remember_miss(kid, keys)
@@ -118,7 +117,10 @@ class RemoteKeys:
 
     def _run(self, fetch: Fetch) -> None:
         try:
-            keys = KeySet(self._client.fetch_data().get("keys"))
+            published = self._client.fetch_data().get("keys")
+            if not published:
+                raise ValueError("an empty JWK Set")
+            keys = KeySet(published)
         except Exception as error:
             self._failed(fetch, error)
             fetch.keys.set_exception(error)
@@ -147,6 +149,8 @@ class Fetch:
 
     def __init__(self) -> None:
         self.keys: Future[KeySet] = Future()
+        # Others wait for the same fetch: one that gives up must not cancel it.
+        self.keys.set_running_or_notify_cancel()
         self._given_up_at = time.monotonic() + FETCH_TIMEOUT
 
     def time_left(self) -> float:
@@ -162,14 +166,16 @@ class KeySet:
             raise ValueError("no JWK Set")
         self._keys: dict[str, tuple[dict[str, Any], jwt.PyJWK]] = {}
         for jwk in jwks:
-            # A secret that anybody can fetch proves nothing, so no "oct".
+            # A secret that anybody can fetch proves nothing, so no "oct" and no private key.
             if (
                 isinstance(jwk, dict)
                 and isinstance(jwk.get("kid"), str)
                 and jwk.get("use", "sig") == "sig"
                 and jwk.get("kty") != "oct"
+                and "d" not in jwk
             ):
-                with suppress(jwt.PyJWTError):
+                # Whatever is wrong with one key, it must not cost the others.
+                with suppress(Exception):
                     self._keys.setdefault(jwk["kid"], (jwk, jwt.PyJWK(jwk)))
         self._for_algorithm: dict[tuple[str, str], jwt.PyJWK] = {}
 
@@ -186,9 +192,11 @@ class KeySet:
         # The issuer does not say what the key is for, and PyJWT has guessed.
         if (kid, algorithm) not in self._for_algorithm:
             try:
-                self._for_algorithm[kid, algorithm] = jwt.PyJWK(jwk, algorithm)
+                fitting = jwt.PyJWK(jwk, algorithm)
+                fitting.Algorithm.prepare_key(fitting.key)  # Here it looks at the curve.
             except jwt.PyJWTError as error:
                 raise TokenInvalid("The token's algorithm does not fit its key.") from error
+            self._for_algorithm[kid, algorithm] = fitting
         return self._for_algorithm[kid, algorithm]
 
 

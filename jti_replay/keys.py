@@ -47,10 +47,12 @@ class StaticKey:
             algorithm = jwt.get_algorithm_by_name(name)
             try:
                 self.key = algorithm.prepare_key(key)
-            except (jwt.InvalidKeyError, TypeError, ValueError) as error:
+            except Exception as error:
                 raise ImproperlyConfigured(
                     f"KEY cannot be used with {name}: {error}"
                 ) from error
+            if hasattr(self.key, "private_bytes"):
+                raise ImproperlyConfigured("KEY is a private key. Set the public one.")
             if too_short := algorithm.check_key_length(self.key):
                 raise ImproperlyConfigured(f"KEY is too short: {too_short}")
 
@@ -73,24 +75,31 @@ class KeyFunction:
     """
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        if iscoroutinefunction(function):
-            self._call, self._acall = async_to_sync(function), function
-        else:
-            self._call, self._acall = function, sync_to_async(function)
+        self._function = function
+        # An object may have an asynchronous __call__().
+        self._is_async = any(map(iscoroutinefunction, (function, type(function).__call__)))
 
     def get(self, token: str) -> Any:
         """Return what the function returns."""
         header, claims = read_unverified(token)
+        call = async_to_sync(self._function) if self._is_async else self._function
         try:
-            return _found(self._call(header, claims))
+            return _found(call(header, claims))
+        except JTIReplayError:
+            raise
         except Exception as error:
             raise _explained(error) from error
 
     async def aget(self, token: str) -> Any:
         """Return what the function returns. A sync one runs in a thread."""
+        if not self._is_async:
+            # Its errors are explained in the thread: asyncio does not carry a StopIteration.
+            return await sync_to_async(self.get)(token)
         header, claims = read_unverified(token)
         try:
-            return _found(await self._acall(header, claims))
+            return _found(await self._function(header, claims))
+        except JTIReplayError:
+            raise
         except Exception as error:
             raise _explained(error) from error
 
@@ -107,7 +116,7 @@ def key_from_setting(value: Any, algorithms: Sequence[str]) -> KeySource:
     if isinstance(value, str) and DOTTED_PATH.fullmatch(value):
         try:
             function = import_string(value)
-        except ImportError as error:
+        except Exception as error:  # The module may raise anything.
             raise ImproperlyConfigured(
                 f"KEY looks like the path of a function, but cannot be imported: {error}"
             ) from error
@@ -126,8 +135,6 @@ def _found(key: Any) -> Any:
 
 
 def _explained(error: Exception) -> JTIReplayError:
-    if isinstance(error, JTIReplayError):
-        return error
     if isinstance(error, LookupError | ObjectDoesNotExist):
         return TokenInvalid("The token is signed with an unknown key.")
     return KeysUnavailable(f"The key function failed: {type(error).__name__}: {error}")

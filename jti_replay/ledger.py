@@ -15,12 +15,13 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, Error
 from django.db.transaction import TransactionManagementError
 
 from .fate import Fate
+from .seal import sealed
 from .signals import transaction_rolled_back
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ ATTRIBUTE = "jti_replay_ledger"
 DJANGO_SAVEPOINT = re.compile(r"s\d+_x\d+")
 """The names that Django gives to savepoints."""
 
-IN_ERROR = 3
-"""What libpq says of a transaction that can only roll back (PQTRANS_INERROR)."""
+DOOMED = (3, 4)
+"""
+What libpq says of a transaction that can only roll back: a statement of it has failed
+(PQTRANS_INERROR), or the connection is known to be lost (PQTRANS_UNKNOWN).
+"""
 
 
 class Ledger:
@@ -76,18 +80,19 @@ class Ledger:
 
     def _commit(self, original: Callable[[], None]) -> None:
         # PostgreSQL answers COMMIT with ROLLBACK, and no error, if a statement has failed.
-        only_rolls_back = self._is_aborted()
+        is_doomed = self._is_doomed()
         try:
             original()
         except TransactionManagementError:
             raise  # It was not even tried.
         except DatabaseError:
-            self._in_doubt = True  # Django goes on with rollback(), which will tell.
+            # Django goes on with rollback(), which will tell.
+            self._in_doubt = self._in_doubt or not is_doomed
             raise
         except BaseException:
             self._keep(self._take())
             raise
-        if only_rolls_back:
+        if is_doomed:
             self._tell_rollback(self._take())
         else:
             self._keep(self._take())
@@ -120,9 +125,10 @@ class Ledger:
         return sid
 
     def _savepoint_rollback(self, original: Callable[[str], None], sid: str) -> None:
+        is_allowed = self._connection._savepoint_allowed()  # type: ignore[attr-defined]
         original(sid)
-        if not self._connection.features.uses_savepoints:
-            return
+        if not is_allowed:
+            return  # Nothing was done.
         if sid in self._savepoints:
             self._tell_rollback(self._take(self._savepoints[sid]), savepoint=True)
         elif DJANGO_SAVEPOINT.fullmatch(str(sid)):
@@ -159,9 +165,7 @@ class Ledger:
             if Fate.of(reservation).rolled_back(self)
         )
         if free:
-            # Autocommit is not restored yet. A query would open a transaction that Django
-            # does not know of, and its next step would fail.
-            with self._connection.execute_wrapper(_refuse_query):
+            with sealed(self._connection):
                 transaction_rolled_back.send_robust(
                     sender=type(self._connection),
                     using=self._connection.alias,
@@ -177,11 +181,11 @@ class Ledger:
 
     # What Django knows of the connection.
 
-    def _is_aborted(self) -> bool:
+    def _is_doomed(self) -> bool:
         info = getattr(self._connection.connection, "info", None)
         return (
             self._connection.vendor == "postgresql"
-            and getattr(info, "transaction_status", None) == IN_ERROR
+            and getattr(info, "transaction_status", None) in DOOMED
         )
 
     def _is_closed(self) -> bool:
@@ -200,10 +204,3 @@ class Ledger:
             return method(original, *args, **kwargs)
 
         setattr(connection, name, wrapped)
-
-
-def _refuse_query(*args: Any) -> NoReturn:
-    raise TransactionManagementError(
-        "A receiver of transaction_rolled_back must not query the connection whose "
-        "transaction has just ended."
-    )

@@ -6,7 +6,7 @@ import weakref
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .digests import short_digest
+from .digests import jti_digest, short_digest
 from .expiry import moment
 
 if TYPE_CHECKING:
@@ -28,16 +28,12 @@ class Reservation:
     """
 
     __slots__ = (
-        "__weakref__",
         "_cache",
-        "_deadline",
-        "_digest",
+        "_entry",
         "_fate",
         "_jti",
         "_namespace",
-        "_owner",
-        "_profile",
-        "_request",
+        "_origin",
     )
 
     def __init__(
@@ -45,23 +41,18 @@ class Reservation:
         cache: BaseReplayCache,
         jti: str,
         namespace: str,
-        digest: bytes,
-        owner: Hashable,
-        deadline: float,
+        entry: tuple[Hashable, float],
         request: HttpRequest | None = None,
         profile: str | None = None,
     ) -> None:
         self._cache = cache
         self._jti = jti
         self._namespace = namespace
-        self._digest = digest
-        self._owner = owner
-        self._deadline = deadline
-        self._profile = profile
+        self._entry = entry  # The owner token, and the moment at which the jti is forgotten.
         self._fate: Fate | None = None  # Until it hangs on a transaction.
         # The request often holds its reservation. A weak reference spares the collector
         # a cycle for each request.
-        self._request = None if request is None else weakref.ref(request)
+        self._origin = request and (weakref.ref(request), profile)
 
     def __bool__(self) -> bool:
         return True
@@ -87,22 +78,22 @@ class Reservation:
     @property
     def expires_at(self) -> datetime:
         """The moment at which the jti is forgotten, in UTC."""
-        return moment(self._deadline)
+        return moment(self._entry[1])
 
     @property
     def digest(self) -> str:
         """The short hexadecimal digest by which logs and signals name the jti."""
-        return short_digest(self._digest)
+        return short_digest(jti_digest(self._namespace, self._jti))
 
     @property
     def profile(self) -> str | None:
         """The profile by which the token was verified, if the decorator reserved it."""
-        return self._profile
+        return self._origin[1] if self._origin else None
 
     @property
     def request(self) -> HttpRequest | None:
         """The request that the token came with, as long as it lives."""
-        return None if self._request is None else self._request()
+        return self._origin[0]() if self._origin else None
 
     def release(self) -> bool:
         """

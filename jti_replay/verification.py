@@ -33,7 +33,9 @@ def verify(token: str, profile: Profile) -> dict[str, Any]:
     """
     try:
         return _judge(token, profile.keys.get(token), profile)
-    except (jwt.PyJWTError, TypeError, ValueError) as error:
+    except JTIReplayError:
+        raise
+    except Exception as error:
         raise _explained(error) from error
 
 
@@ -41,7 +43,9 @@ async def averify(token: str, profile: Profile) -> dict[str, Any]:
     """Do what :func:`verify` does, without blocking the event loop."""
     try:
         return _judge(token, await profile.keys.aget(token), profile)
-    except (jwt.PyJWTError, TypeError, ValueError) as error:
+    except JTIReplayError:
+        raise
+    except Exception as error:
         raise _explained(error) from error
 
 
@@ -69,5 +73,6 @@ def _explained(error: Exception) -> JTIReplayError:
             return TokenInvalid(reason)
     if isinstance(error, jwt.InvalidTokenError):
         return TokenInvalid("The token is not valid.")
-    # InvalidKeyError and the PyJWK errors are about our key, not about the token.
+    # InvalidKeyError, the PyJWK errors and whatever else a key of a wrong kind leads to are
+    # about our key, not about the token.
     return KeysUnavailable(f"The key cannot be used: {type(error).__name__}: {error}")

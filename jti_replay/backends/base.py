@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -11,8 +11,9 @@ from asgiref.sync import sync_to_async
 from jti_replay.digests import jti_digest
 from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError
-from jti_replay.expiry import earliest_forgetting
+from jti_replay.expiry import GRACE, LATEST, earliest_forgetting
 from jti_replay.reservation import Reservation
+from jti_replay.signals import jti_reserved
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +58,8 @@ class BaseReplayCache:
         self.location: str = params.get("LOCATION", "")
         self.ttl: float = params.get("TTL", DEFAULT_TTL)
         self.options: Mapping[str, Any] = params.get("OPTIONS", {})
+        # What add() and remove() are to know a (namespace, jti) pair by.
+        self.digest: Callable[[str, str], bytes] = jti_digest
 
     # What a backend provides.
 
@@ -110,7 +113,7 @@ class BaseReplayCache:
     def reserve(
         self,
         jti: str,
-        expires_at: datetime | float | None = None,
+        expires_at: datetime | int | float | None = None,
         *,
         namespace: str = "",
         request: HttpRequest | None = None,
@@ -129,43 +132,52 @@ class BaseReplayCache:
         :exc:`~jti_replay.CacheFull` if there is no room, and :exc:`~jti_replay.CacheError`
         if the store fails. The token must then be refused.
         """
-        digest = self._digest(jti, namespace)
-        deadline = earliest_forgetting(expires_at, ttl=self.ttl, now=time.time())
+        if type(jti) is not str or type(namespace) is not str or not jti:
+            check_names(jti, namespace)
+        digest = self.digest(namespace, jti)
+        deadline = time.time() + self.ttl
+        if isinstance(expires_at, int) and deadline < expires_at < LATEST:
+            deadline = expires_at + GRACE  # By far the most common case, at half the cost.
+        else:
+            deadline = earliest_forgetting(expires_at, deadline)
         try:
             entry = self.add(digest, deadline)
         except Exception as exception:
             error = self._store_error(exception)
-            Subject(self, namespace, digest, request, profile).failed("reserve", error)
+            Subject(self, jti, namespace, request, profile).failed("reserve", error)
             raise error from error.__cause__
         if entry is None:
-            Subject(self, namespace, digest, request, profile).replayed()
+            Subject(self, jti, namespace, request, profile).replayed()
             return None
-        reservation = Reservation(self, jti, namespace, digest, *entry, request, profile)
-        Subject.of(reservation).reserved()
+        reservation = Reservation(self, jti, namespace, entry, request, profile)
+        if jti_reserved.receivers:  # Most projects have none, and this is the common path.
+            Subject.of(reservation).reserved()
         return reservation
 
     async def areserve(
         self,
         jti: str,
-        expires_at: datetime | float | None = None,
+        expires_at: datetime | int | float | None = None,
         *,
         namespace: str = "",
         request: HttpRequest | None = None,
         profile: str | None = None,
     ) -> Reservation | None:
         """Do what :meth:`reserve` does, without blocking the event loop."""
-        digest = self._digest(jti, namespace)
-        deadline = earliest_forgetting(expires_at, ttl=self.ttl, now=time.time())
+        if type(jti) is not str or type(namespace) is not str or not jti:
+            check_names(jti, namespace)
+        digest = self.digest(namespace, jti)
+        deadline = earliest_forgetting(expires_at, time.time() + self.ttl)
         try:
             entry = await self.aadd(digest, deadline)
         except Exception as exception:
             error = self._store_error(exception)
-            await Subject(self, namespace, digest, request, profile).afailed("reserve", error)
+            await Subject(self, jti, namespace, request, profile).afailed("reserve", error)
             raise error from error.__cause__
         if entry is None:
-            await Subject(self, namespace, digest, request, profile).areplayed()
+            await Subject(self, jti, namespace, request, profile).areplayed()
             return None
-        reservation = Reservation(self, jti, namespace, digest, *entry, request, profile)
+        reservation = Reservation(self, jti, namespace, entry, request, profile)
         await Subject.of(reservation).areserved()
         return reservation
 
@@ -176,25 +188,37 @@ class BaseReplayCache:
 
         Returns whether an entry was freed. Raises as :meth:`reserve` does.
         """
-        digest = self._digest(jti, namespace)
-        return self._release(Subject(self, namespace, digest), None)
+        check_names(jti, namespace)
+        return self._release(
+            Subject(self, jti, namespace), self.digest(namespace, jti), owner=None
+        )
 
     async def arelease(self, jti: str, *, namespace: str = "") -> bool:
         """Do what :meth:`release` does, without blocking the event loop."""
-        digest = self._digest(jti, namespace)
-        return await self._arelease(Subject(self, namespace, digest), None)
+        check_names(jti, namespace)
+        return await self._arelease(
+            Subject(self, jti, namespace), self.digest(namespace, jti), owner=None
+        )
 
     def release_reservation(self, reservation: Reservation) -> bool:
         """Give a jti back for the reservation that holds it."""
-        return self._release(Subject.of(reservation), reservation._owner)
+        return self._release(
+            Subject.of(reservation),
+            self.digest(reservation.namespace, reservation.jti),
+            reservation._entry[0],
+        )
 
     async def arelease_reservation(self, reservation: Reservation) -> bool:
         """Do what :meth:`release_reservation` does, without blocking the event loop."""
-        return await self._arelease(Subject.of(reservation), reservation._owner)
+        return await self._arelease(
+            Subject.of(reservation),
+            self.digest(reservation.namespace, reservation.jti),
+            reservation._entry[0],
+        )
 
-    def _release(self, subject: Subject, owner: Hashable | None) -> bool:
+    def _release(self, subject: Subject, digest: bytes, owner: Hashable | None) -> bool:
         try:
-            freed = self.remove(subject.digest, owner)
+            freed = self.remove(digest, owner)
         except Exception as exception:
             error = self._store_error(exception)
             subject.failed("release", error)
@@ -203,9 +227,9 @@ class BaseReplayCache:
             subject.released()
         return freed
 
-    async def _arelease(self, subject: Subject, owner: Hashable | None) -> bool:
+    async def _arelease(self, subject: Subject, digest: bytes, owner: Hashable | None) -> bool:
         try:
-            freed = await self.aremove(subject.digest, owner)
+            freed = await self.aremove(digest, owner)
         except Exception as exception:
             error = self._store_error(exception)
             await subject.afailed("release", error)
@@ -214,14 +238,6 @@ class BaseReplayCache:
             await subject.areleased()
         return freed
 
-    def _digest(self, jti: str, namespace: str) -> bytes:
-        for name, value in (("jti", jti), ("namespace", namespace)):
-            if not isinstance(value, str):
-                raise TypeError(f"{name} must be a str, not {type(value).__name__}.")
-        if not jti:
-            raise ValueError("jti must not be empty.")
-        return jti_digest(namespace, jti)
-
     def _store_error(self, exception: Exception) -> CacheError:
         # Whatever a store raises, nobody may take for "new".
         if isinstance(exception, CacheError):
@@ -229,3 +245,12 @@ class BaseReplayCache:
         error = CacheError(f"{type(exception).__name__}: {exception}")
         error.__cause__ = exception
         return error
+
+
+def check_names(jti: object, namespace: object) -> None:
+    """Raise :exc:`TypeError` or :exc:`ValueError` unless both are str and there is a jti."""
+    for name, value in (("jti", jti), ("namespace", namespace)):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be a str, not {type(value).__name__}.")
+    if not jti:
+        raise ValueError("jti must not be empty.")

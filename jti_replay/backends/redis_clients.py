@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     LoopClient: TypeAlias = tuple[redis.asyncio.Redis, AsyncGenerator[None, None]]
 
 
+ONE_PER_THREAD = {"max_connections": 2**31}
+"""Room for as many threads as there may be. By default redis-py fails the 101st."""
+
+
 class RedisClients:
     """
     The clients of one ``settings.CACHES`` alias that django-redis serves: one for all
@@ -45,20 +49,26 @@ class RedisClients:
         if self._client is None:
             with self._lock:
                 if self._client is None:
-                    self._client = self._django_redis_client().get_client(write=True)
+                    client = self._django_redis_client(ONE_PER_THREAD).get_client(write=True)
+                    # Said again, because an URL may hold limits too, and they would win.
+                    client.connection_pool.connection_kwargs.update(self._limits(Retry))
+                    self._client = client
         return self._client
 
     async def aget(self) -> redis.asyncio.Redis:
         """Return the client of the running event loop."""
         loop = asyncio.get_running_loop()
-        if loop not in self._loop_clients:
+        held = self._loop_clients.get(loop)
+        if held is not None:
+            return held[0]
+        client = self._asyncio_client()
+        closer = self._close_with_loop(loop, client)
+        with self._lock:  # Other threads run other loops.
             for closed in [loop for loop in self._loop_clients if loop.is_closed()]:
                 del self._loop_clients[closed]
-            client = self._asyncio_client()
-            closer = self._close_with_loop(loop, client)
             self._loop_clients[loop] = client, closer
-            await anext(closer)
-        return self._loop_clients[loop][0]
+        await anext(closer)
+        return client
 
     def close(self) -> None:
         """Close the connections of the threads. Those of a loop go with it."""
@@ -79,15 +89,17 @@ class RedisClients:
         try:
             yield
         finally:
-            self._loop_clients.pop(loop, None)
+            with self._lock:
+                self._loop_clients.pop(loop, None)
             await client.aclose()
 
-    def _django_redis_client(self) -> DefaultClient:
+    def _django_redis_client(self, pool_kwargs: dict[str, Any]) -> DefaultClient:
         params: dict[str, Any] = {**settings.CACHES[self._alias]}
         options = params.get("OPTIONS", {})
         params["OPTIONS"] = {
             **options,
             "CONNECTION_POOL_KWARGS": {
+                **({} if "CONNECTION_POOL_CLASS" in options else pool_kwargs),
                 **options.get("CONNECTION_POOL_KWARGS", {}),
                 **self._limits(Retry),
             },
@@ -98,7 +110,7 @@ class RedisClients:
         return client
 
     def _asyncio_client(self) -> redis.asyncio.Redis:
-        client = self._django_redis_client()
+        client = self._django_redis_client({})
         factory = cast("Any", client.connection_factory)
         url = client._server[0]
         kwargs = {
@@ -109,9 +121,9 @@ class RedisClients:
         for threaded in ("url", "parser_class", "connection_class", "queue_class"):
             kwargs.pop(threaded, None)
         # Many tasks may want a connection at once: they wait for one instead of failing.
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            url, **{**kwargs, "timeout": self._timeout / self._attempts}
-        )
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **kwargs)
+        pool.timeout = self._timeout / self._attempts
+        pool.connection_kwargs.update(self._limits(redis.asyncio.retry.Retry))
         return redis.asyncio.Redis.from_pool(pool)
 
     def _limits(self, retry: type[Retry | redis.asyncio.retry.Retry]) -> dict[str, Any]:

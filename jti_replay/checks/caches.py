@@ -72,7 +72,12 @@ def load_backend(path: Any) -> type[BaseReplayCache]:
         raise ImportError("it is missing")
     if not isinstance(path, str):
         raise ImportError(f"it is not a str but {type(path).__name__}")
-    backend = import_string(path)
+    try:
+        backend = import_string(path)
+    except ImportError:
+        raise
+    except Exception as error:  # The module may raise anything.
+        raise ImportError(f"{path!r}: {type(error).__name__}: {error}") from error
     if isinstance(backend, type) and issubclass(backend, BaseReplayCache):
         return backend
     raise ImportError(f"{path!r} is no subclass of BaseReplayCache")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from difflib import get_close_matches
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+
+MOST_SECONDS = 10**10
+"""More than three centuries. What is added to a time of today is still one."""
 
 
 def check_mapping(where: str, value: Any, known: Collection[str]) -> list[CheckMessage]:
@@ -41,13 +43,13 @@ def unknown_key(where: str, key: Any, known: Collection[str]) -> Error:
 
 
 def check_seconds(where: str, value: Any) -> list[CheckMessage]:
-    """Refuse what is no duration in seconds: a finite int or float of at least 0."""
+    """Refuse what is no duration in seconds: an int or float from 0 to MOST_SECONDS."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return [wrong_type(where, value, "a number of seconds")]
-    if not 0 <= value < math.inf:
+    if not 0 <= value <= MOST_SECONDS:
         return [
             Error(
-                f"{where} must be a finite number of seconds, and not negative.",
+                f"{where} must not be negative, and not above {MOST_SECONDS:_} seconds.",
                 hint=f"Set {where} to 0 or more.",
                 id="jti_replay.E007",
             )

@@ -160,12 +160,12 @@ def _check_jwks_url(
 def _is_trustworthy(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if parts.scheme == "https":
-        return bool(host)
-    return parts.scheme == "http" and _is_loopback(host)
+    if not host or port == 0:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:
@@ -178,6 +178,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _check_cache(where: str, alias: Any) -> list[CheckMessage]:
+    if not isinstance(alias, str):
+        return [wrong_type(f'{where}["CACHE"]', alias, "a str")]
     caches = conf.caches()
     if not isinstance(caches, dict) or alias in caches:
         return []

@@ -1,0 +1,47 @@
+"""
+Records of a fixed size, packed one after the other into a bytes object, the cell.
+
+A record is the second of its expiry (big-endian, so that records compare as their expiries
+do), a number that tells two records of one digest apart, and the digest.
+"""
+
+from __future__ import annotations
+
+from .keyed_digest import DIGEST_SIZE
+
+EXPIRY_SIZE = 5
+PREFIX_SIZE = EXPIRY_SIZE + 4
+RECORD_SIZE = PREFIX_SIZE + DIGEST_SIZE
+
+
+def prefix(expiry: int, number: int) -> bytes:
+    """Return what a record begins with, ahead of its digest."""
+    return expiry.to_bytes(EXPIRY_SIZE, "big") + (number & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def expiry_of(record: bytes) -> int:
+    """Return the second in which a record expires."""
+    return int.from_bytes(record[:EXPIRY_SIZE], "big")
+
+
+def find(cell: bytes, digest: bytes) -> int:
+    """Return where the record of a digest begins, or -1."""
+    at = cell.find(digest)
+    # The end of one record and the beginning of the next may look like the digest.
+    while at >= 0 and (at - PREFIX_SIZE) % RECORD_SIZE:
+        at = cell.find(digest, at + 1)
+    return at - PREFIX_SIZE if at >= 0 else -1
+
+
+def without(cell: bytes, at: int) -> bytes:
+    """Return a cell without the record that begins at a place."""
+    return cell[:at] + cell[at + RECORD_SIZE :]
+
+
+def swept(cell: bytes, now: bytes) -> bytes:
+    """Return a cell without the records whose expiry lies before a moment."""
+    return b"".join(
+        cell[at : at + RECORD_SIZE]
+        for at in range(0, len(cell), RECORD_SIZE)
+        if cell[at : at + EXPIRY_SIZE] >= now
+    )

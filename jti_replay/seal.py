@@ -1,0 +1,39 @@
+"""What receivers cannot do to the connection whose transaction has just ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from django.db.transaction import TransactionManagementError
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+FLAGS = ("in_atomic_block", "commit_on_exit", "needs_rollback")
+"""What an ``atomic()`` block or an ORM call leaves changed when its query is refused."""
+
+
+@contextmanager
+def sealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """
+    Refuse queries on a connection, and leave Django's view of it as it was.
+
+    Autocommit is not restored yet. A query would open a transaction that Django does not know
+    of, and its next step would fail.
+    """
+    flags = {name: getattr(connection, name) for name in FLAGS}
+    try:
+        with connection.execute_wrapper(_refuse_query):
+            yield
+    finally:
+        for name, value in flags.items():
+            setattr(connection, name, value)
+
+
+def _refuse_query(*args: Any) -> NoReturn:
+    raise TransactionManagementError(
+        "A receiver of transaction_rolled_back must not query the connection whose "
+        "transaction has just ended."
+    )

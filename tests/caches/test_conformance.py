@@ -1,0 +1,57 @@
+"""The built-in caches keep what every replay cache promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from django.test import SimpleTestCase
+
+from jti_replay.testing import ReplayCacheTests
+from tests.caches.redis_process import RedisProcess
+from tests.servers import free_port
+
+REDIS = {"BACKEND": "jti_replay.backends.redis.RedisCache", "LOCATION": "default"}
+
+
+class InMemoryCacheTests(ReplayCacheTests, SimpleTestCase):
+    cache_settings: ClassVar = {"BACKEND": "jti_replay.backends.memory.InMemoryCache"}
+
+
+@pytest.mark.usefixtures("redis_cache_settings")
+class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
+    cache_settings: ClassVar = REDIS
+    unreachable_settings: ClassVar = {**REDIS, "LOCATION": "down"}
+
+    @pytest.fixture(autouse=True)
+    def one_that_is_down(self, redis_cache_settings: None, settings: Any) -> None:
+        settings.CACHES |= {
+            "down": {
+                **settings.CACHES["default"],
+                "LOCATION": f"redis://127.0.0.1:{free_port()}",
+            }
+        }
+
+
+class RedisCacheWithDecodedResponsesTests(ReplayCacheTests, SimpleTestCase):
+    cache_settings: ClassVar = REDIS
+
+    @pytest.fixture(autouse=True)
+    def decode_responses(self, redis_cache_settings: None, settings: Any) -> None:
+        pool_kwargs = {"decode_responses": True, "protocol": 3}
+        options = {"CONNECTION_POOL_KWARGS": pool_kwargs}
+        settings.CACHES = {"default": {**settings.CACHES["default"], "OPTIONS": options}}
+
+
+class RedisCacheOnAUnixSocketTests(ReplayCacheTests, SimpleTestCase):
+    cache_settings: ClassVar = REDIS
+
+    @pytest.fixture(autouse=True)
+    def unix_socket(self, redis_server: str, settings: Any, tmp_path: Path) -> Iterator[None]:
+        path = tmp_path / "redis.sock"
+        with RedisProcess(redis_server, "--unixsocket", str(path)):
+            backend = "django_redis.cache.RedisCache"
+            settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": f"unix://{path}"}}
+            yield

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from jti_replay.backends import keyed_digest
+from jti_replay.backends.keyed_digest import (
+    DIGEST_SIZE,
+    MOST_NAMESPACES,
+    Digest,
+    blake2b_digest,
+    siphash_digest,
+)
+
+
+@pytest.fixture(params=[siphash_digest, blake2b_digest])
+def digest(request: pytest.FixtureRequest) -> Digest:
+    made: Digest = request.param()
+    return made
+
+
+def test_equal_pairs_have_one_digest(digest: Digest) -> None:
+    assert digest("issuer", "jti") == digest("issuer", "".join(["j", "ti"]))
+    assert len(digest("issuer", "jti")) == DIGEST_SIZE
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("issue", "rjti"),
+        ("", "issuerjti"),
+        ("6:issuer", "jti"),
+        ("issuer", "JTI"),
+        ("issuer", "jti\0"),
+        ("issuer", "jti\ud800"),
+    ],
+)
+def test_other_pairs_have_others(digest: Digest, other: tuple[str, str]) -> None:
+    assert digest("issuer", "jti") != digest(*other)
+
+
+def test_texts_of_equal_bytes_in_memory_are_told_apart(digest: Digest) -> None:
+    # CPython hashes the characters as they lie there, one or two bytes each.
+    assert digest("", "a\x01b\x01") != digest("", "\u0161\u0162")
+
+
+def test_nobody_else_can_foresee_it(digest: Digest) -> None:
+    assert digest("", "jti") != siphash_digest()("", "jti")
+    assert digest("", "jti") != blake2b_digest()("", "jti")
+
+
+def test_any_number_of_namespaces_takes_bounded_room(digest: Digest) -> None:
+    first = digest("0", "jti")
+    for number in range(MOST_NAMESPACES + 1):
+        digest(str(number), "jti")
+    assert digest("0", "jti") == first
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (SimpleNamespace(width=64, algorithm="siphash13"), "siphash_digest"),
+        (SimpleNamespace(width=32, algorithm="siphash13"), "blake2b_digest"),
+        (SimpleNamespace(width=64, algorithm="fnv"), "blake2b_digest"),
+    ],
+)
+def test_a_weak_hash_of_python_is_not_used(
+    info: SimpleNamespace, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "hash_info", info)
+    assert keyed_digest.keyed_digest().__qualname__.startswith(expected)

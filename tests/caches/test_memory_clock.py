@@ -1,0 +1,93 @@
+"""What the in-memory cache does when the wall clock is set."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from jti_replay import CacheError
+from jti_replay.backends.memory import InMemoryCache
+
+START = 1_800_000_000
+
+
+class Clock:
+    now = float(START)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def cache(clock: Clock) -> InMemoryCache:
+    return InMemoryCache("default", {"TTL": 10})
+
+
+def test_an_entry_outlives_a_clock_that_is_set_back(cache: InMemoryCache, clock: Clock) -> None:
+    assert cache.reserve("a")
+    clock.now = START - 3600
+    assert cache.reserve("a") is None
+    assert cache.count() == 1
+
+
+def test_a_token_that_the_clock_brought_back_to_life_is_refused(
+    clock: Clock,
+) -> None:
+    cache = InMemoryCache("default", {"TTL": 10, "OPTIONS": {"max_entries": 10}})
+    token = ("a", START + 60)
+    assert cache.reserve(*token)
+    clock.now = START + 100  # Set forward by mistake: the entry has expired.
+    assert cache.reserve("b")  # It makes room where the entry was.
+    clock.now = START + 5
+    with pytest.raises(CacheError, match="clock was set back"):
+        cache.reserve(*token)
+
+
+def test_a_token_that_outlives_all_that_was_forgotten_is_still_told_apart(
+    cache: InMemoryCache, clock: Clock
+) -> None:
+    assert cache.reserve("short", START + 60)
+    assert cache.reserve("long", START + 600)
+    clock.now = START + 100
+    assert cache.count() == 1
+    clock.now = START + 5
+    assert cache.reserve("long", START + 600) is None
+    assert cache.reserve("new", START + 600)
+
+
+def test_all_is_well_once_the_clock_has_caught_up(cache: InMemoryCache, clock: Clock) -> None:
+    assert cache.reserve("a", START + 60)
+    clock.now = START + 100
+    assert cache.count() == 0
+    clock.now = START + 5
+    with pytest.raises(CacheError):
+        cache.reserve("b")
+    clock.now = START + 61
+    assert cache.reserve("b")
+
+
+def test_what_was_forgotten_cannot_be_released(cache: InMemoryCache, clock: Clock) -> None:
+    reservation = cache.reserve("a", START + 60)
+    assert reservation
+    clock.now = START + 100
+    assert cache.count() == 0
+    clock.now = START + 5
+    assert reservation.release() is False
+    assert cache.count() == 0
+
+
+def test_an_entry_that_was_to_go_at_once_lives_until_the_next_second(clock: Clock) -> None:
+    cache = InMemoryCache("default", {"TTL": 0})
+    assert cache.reserve("a", START - 60)
+    assert cache.reserve("a", START - 60) is None
+    clock.now += 1
+    assert cache.reserve("a", START - 60)
+    assert cache.count() == 1

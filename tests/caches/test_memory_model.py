@@ -1,0 +1,113 @@
+"""The in-memory cache against a plain dict that does the same."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+
+from jti_replay import CacheFull, Reservation
+from jti_replay.backends.memory import InMemoryCache
+
+START = 1_800_000_000
+TTL = 3
+
+
+class CacheAndModel(RuleBasedStateMachine):
+    reservations = Bundle("reservations")
+
+    @initialize(max_entries=st.sampled_from([1, 7, 200]), fraction=st.sampled_from([0.0, 0.25]))
+    def start(self, max_entries: int, fraction: float) -> None:
+        self.monkeypatch = pytest.MonkeyPatch()
+        self.now = START + fraction
+        self.monkeypatch.setattr(time, "time", lambda: self.now)
+        self.cache = InMemoryCache(
+            "model", {"TTL": TTL, "OPTIONS": {"max_entries": max_entries}}
+        )
+        self.max_entries = max_entries
+        self.model: dict[tuple[str, str], tuple[int, Reservation]] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "monkeypatch"):
+            self.monkeypatch.undo()
+
+    def live(self) -> dict[tuple[str, str], tuple[int, Reservation]]:
+        return {name: held for name, held in self.model.items() if held[0] > self.now}
+
+    @rule(
+        target=reservations,
+        namespace=st.sampled_from(["", "a", "b"]),
+        number=st.integers(0, 300),
+        lifetime=st.none() | st.integers(-5, 30) | st.floats(-5, 30),
+    )
+    def reserve(self, namespace: str, number: int, lifetime: float | None) -> Any:
+        return self.reserve_one(namespace, str(number), lifetime)
+
+    @rule(target=reservations, first=st.integers(0, 200), lifetime=st.integers(0, 30))
+    def reserve_many(self, first: int, lifetime: int) -> Any:
+        made = [self.reserve_one("", str(first + step), lifetime) for step in range(100)]
+        return multiple(*[one for one in made if isinstance(one, Reservation)][:3])
+
+    def reserve_one(self, namespace: str, jti: str, lifetime: float | None) -> Any:
+        expires_at = None if lifetime is None else self.now + lifetime
+        live = self.live()
+        try:
+            reservation = self.cache.reserve(jti, expires_at, namespace=namespace)
+        except CacheFull:
+            assert (namespace, jti) not in live
+            assert len(live) == self.max_entries
+            return multiple()
+        if reservation is None:
+            assert (namespace, jti) in live
+            return multiple()
+        assert (namespace, jti) not in live
+        assert len(live) < self.max_entries
+        earliest = max(self.now + TTL, (expires_at or 0) + 1)
+        expiry = reservation.expires_at.timestamp()
+        assert earliest <= expiry < earliest + 1
+        self.model[namespace, jti] = math.ceil(expiry), reservation
+        return reservation
+
+    @rule(reservation=consumes(reservations))
+    def release(self, reservation: Reservation) -> None:
+        name = reservation.namespace, reservation.jti
+        held = self.live().get(name)
+        owns = held is not None and held[1] is reservation
+        assert reservation.release() is owns
+        assert reservation.release() is False
+        if owns:
+            del self.model[name]
+
+    @rule(namespace=st.sampled_from(["", "a"]), number=st.integers(0, 300))
+    def release_by_name(self, namespace: str, number: int) -> None:
+        name = namespace, str(number)
+        assert self.cache.release(name[1], namespace=namespace) is (name in self.live())
+        self.model.pop(name, None)
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 2.75, 20.0, 100_000.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def the_count_is_exact(self) -> None:
+        if hasattr(self, "cache"):
+            assert self.cache.count() == len(self.live())
+
+
+TestCacheAndModel = CacheAndModel.TestCase
+TestCacheAndModel.settings = settings(
+    max_examples=100, stateful_step_count=50, deadline=None, derandomize=True
+)
