@@ -11,7 +11,7 @@ from django.utils.connection import BaseConnectionHandler, ConnectionProxy
 from django.utils.module_loading import import_string
 
 from . import conf
-from .checks.caches import check_cache, check_section
+from .checks.caches import NO_DEFAULT, check_cache, check_section
 from .checks.refusal import refuse_errors
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class ReplayCacheHandler(_Handler):
     def configure_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:
         """Read the settings that Django's handler would look for at the top level."""
         caches = conf.caches()
-        refuse_errors(check_section(caches))
+        # Without a default, the others still work.
+        refuse_errors(error for error in check_section(caches) if error.id != NO_DEFAULT)
         return cast("dict[str, Any]", caches)
 
     def create_connection(self, alias: str) -> BaseReplayCache:

@@ -14,7 +14,8 @@ from django.utils.module_loading import import_string
 from .exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 from .jose import read_unverified
 
-DOTTED_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
+DOTTED_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+"""What looks like the path of a function. Some write a colon before its name."""
 
 
 class KeySource(Protocol):

@@ -32,6 +32,11 @@ def sealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
             setattr(connection, name, value)
 
 
+def is_sealed(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the connection refuses queries at present."""
+    return _refuse_query in connection.execute_wrappers
+
+
 def _refuse_query(*args: Any) -> NoReturn:
     raise TransactionManagementError(
         "A receiver of transaction_rolled_back must not query the connection whose "

@@ -89,6 +89,13 @@ class BaseReplayCache:
         """Do what :meth:`remove` does, without blocking the event loop."""
         return await sync_to_async(self.remove)(digest, owner)
 
+    def rolls_back_with(self, using: str, owner: Hashable) -> bool:
+        """
+        Return whether the entry is part of the transaction in which it was added to a
+        database, so that it goes with it. Most stores know nothing of transactions.
+        """
+        return False
+
     def count(self) -> int | None:
         """Return the number of live entries, or None where counting is not cheap."""
         return None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
@@ -126,6 +127,9 @@ class RedisCache(BaseReplayCache):
             return _evaluate(client, script, key, *arguments)
 
     async def _arun(self, script: Script, digest: bytes, *arguments: Any) -> bool:
+        if not self._clients.is_asyncio_ready:
+            run = sync_to_async(self._run, thread_sensitive=False)
+            return await run(script, digest, *arguments)
         client = await self._clients.aget()
         key = self.prefix.encode() + digest
         try:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast
 
 import redis.asyncio
 import redis.asyncio.retry
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django_redis.pool import ConnectionFactory
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 if TYPE_CHECKING:
     from django_redis.client import DefaultClient
 
+    LoopKey: TypeAlias = tuple[asyncio.AbstractEventLoop, "RedisClients"]
     LoopClient: TypeAlias = tuple[redis.asyncio.Redis, AsyncGenerator[None, None]]
 
 
@@ -36,13 +39,17 @@ class RedisClients:
     ``timeout`` is the longest wait, in seconds, for all ``attempts`` at a command together.
     """
 
+    # Those of event loops are held here, so that they stay until their loop ends even if
+    # other settings have replaced the cache by then.
+    _loop_clients: ClassVar[dict[LoopKey, LoopClient]] = {}
+    _loop_lock = threading.Lock()
+
     def __init__(self, alias: str, timeout: float, attempts: int) -> None:
         self._alias = alias
         self._timeout = timeout
         self._attempts = attempts
         self._lock = threading.Lock()
         self._client: redis.Redis | None = None
-        self._loop_clients: dict[asyncio.AbstractEventLoop, LoopClient] = {}
 
     def get(self) -> redis.Redis:
         """Return the client for threads."""
@@ -55,18 +62,25 @@ class RedisClients:
                     self._client = client
         return self._client
 
+    @cached_property
+    def is_asyncio_ready(self) -> bool:
+        """Whether a client for event loops can be made: not with Sentinel, or a cluster."""
+        factory: Any = self._django_redis_client({}).connection_factory
+        is_plain = type(factory) is ConnectionFactory
+        return is_plain and issubclass(factory.redis_client_cls, redis.Redis)
+
     async def aget(self) -> redis.asyncio.Redis:
         """Return the client of the running event loop."""
         loop = asyncio.get_running_loop()
-        held = self._loop_clients.get(loop)
+        held = self._loop_clients.get((loop, self))
         if held is not None:
             return held[0]
         client = self._asyncio_client()
         closer = self._close_with_loop(loop, client)
-        with self._lock:  # Other threads run other loops.
-            for closed in [loop for loop in self._loop_clients if loop.is_closed()]:
-                del self._loop_clients[closed]
-            self._loop_clients[loop] = client, closer
+        with self._loop_lock:  # Other threads run other loops.
+            for key in [key for key in self._loop_clients if key[0].is_closed()]:
+                del self._loop_clients[key]
+            self._loop_clients[loop, self] = client, closer
         await anext(closer)
         return client
 
@@ -77,7 +91,7 @@ class RedisClients:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
-        held = self._loop_clients.get(asyncio.get_running_loop())
+        held = self._loop_clients.get((asyncio.get_running_loop(), self))
         if held is not None:
             await held[1].aclose()
 
@@ -89,8 +103,8 @@ class RedisClients:
         try:
             yield
         finally:
-            with self._lock:
-                self._loop_clients.pop(loop, None)
+            with self._loop_lock:
+                self._loop_clients.pop((loop, self), None)
             await client.aclose()
 
     def _django_redis_client(self, pool_kwargs: dict[str, Any]) -> DefaultClient:
@@ -98,6 +112,10 @@ class RedisClients:
         options = params.get("OPTIONS", {})
         params["OPTIONS"] = {
             **options,
+            "SENTINEL_KWARGS": {
+                **(options.get("SENTINEL_KWARGS") or {}),
+                **self._limits(Retry),
+            },
             "CONNECTION_POOL_KWARGS": {
                 **({} if "CONNECTION_POOL_CLASS" in options else pool_kwargs),
                 **options.get("CONNECTION_POOL_KWARGS", {}),
@@ -132,6 +150,4 @@ class RedisClients:
             "socket_timeout": self._timeout / self._attempts,
             "socket_connect_timeout": self._timeout / self._attempts,
             "retry": retry(NoBackoff(), 0),
-            "retry_on_timeout": False,
-            "retry_on_error": [],
         }

@@ -13,10 +13,12 @@ from jti_replay.backends.base import BaseReplayCache
 from .mappings import check_aliases, check_mapping, check_seconds, wrong_type
 
 WHERE = f'{conf.SETTING}["CACHES"]'
+NO_DEFAULT = "jti_replay.E003"
 KNOWN_KEYS = ("BACKEND", "LOCATION", "TTL", "OPTIONS")
 BUILT_IN = (
     "jti_replay.backends.memory.InMemoryCache",
     "jti_replay.backends.redis.RedisCache",
+    "jti_replay.backends.database.DatabaseCache",
 )
 
 
@@ -31,7 +33,7 @@ def check_section(caches: Any) -> list[CheckMessage]:
                 f"{WHERE} has no cache named {conf.DEFAULT_ALIAS!r}.",
                 hint=f"Name one of the caches {conf.DEFAULT_ALIAS!r}: it serves every profile "
                 "that names no other.",
-                id="jti_replay.E003",
+                id=NO_DEFAULT,
             )
         )
     return messages

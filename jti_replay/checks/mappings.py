@@ -30,11 +30,10 @@ def wrong_type(where: str, value: Any, expected: str) -> Error:
 
 def unknown_key(where: str, key: Any, known: Collection[str]) -> Error:
     """Return the error for a key that nothing reads, with the nearest one that is read."""
-    nearest = get_close_matches(str(key), known, n=1, cutoff=0.5) or get_close_matches(
-        str(key).upper(), known, n=1, cutoff=0.5
-    )
+    by_lower = {name.lower(): name for name in sorted(known)}
+    nearest = get_close_matches(str(key).lower(), by_lower, n=1, cutoff=0.5)
     if nearest:
-        hint = f"Did you mean {nearest[0]!r}?"
+        hint = f"Did you mean {by_lower[nearest[0]]!r}?"
     elif known:
         hint = f"Known here: {', '.join(sorted(known))}."
     else:

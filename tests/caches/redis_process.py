@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,11 @@ class RedisProcess:
         self._command = [executable, "--port", str(self.port), "--bind", "127.0.0.1"]
         self._command += ["--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None
+
+    def start_sentinel(self, config: Path) -> None:
+        """Start as a Sentinel, which keeps what it knows in its configuration."""
+        self._command = [self._command[0], str(config), "--port", str(self.port), "--sentinel"]
+        self.start()
 
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)

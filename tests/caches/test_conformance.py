@@ -35,23 +35,21 @@ class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
         }
 
 
-class RedisCacheWithDecodedResponsesTests(ReplayCacheTests, SimpleTestCase):
-    cache_settings: ClassVar = REDIS
+class RedisCacheOfOtherSettingsTests(ReplayCacheTests, SimpleTestCase):
+    """On a Unix socket, with RESP3 and responses that are decoded for other uses."""
 
-    @pytest.fixture(autouse=True)
-    def decode_responses(self, redis_cache_settings: None, settings: Any) -> None:
-        pool_kwargs = {"decode_responses": True, "protocol": 3}
-        options = {"CONNECTION_POOL_KWARGS": pool_kwargs}
-        settings.CACHES = {"default": {**settings.CACHES["default"], "OPTIONS": options}}
-
-
-class RedisCacheOnAUnixSocketTests(ReplayCacheTests, SimpleTestCase):
     cache_settings: ClassVar = REDIS
 
     @pytest.fixture(autouse=True)
     def unix_socket(self, redis_server: str, settings: Any, tmp_path: Path) -> Iterator[None]:
         path = tmp_path / "redis.sock"
+        pool_kwargs = {"decode_responses": True, "protocol": 3}
         with RedisProcess(redis_server, "--unixsocket", str(path)):
-            backend = "django_redis.cache.RedisCache"
-            settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": f"unix://{path}"}}
+            settings.CACHES = {
+                "default": {
+                    "BACKEND": "django_redis.cache.RedisCache",
+                    "LOCATION": f"unix://{path}",
+                    "OPTIONS": {"CONNECTION_POOL_KWARGS": pool_kwargs},
+                }
+            }
             yield

@@ -167,6 +167,7 @@ def test_threads_that_are_first_at_once_get_the_same_object(settings: Any) -> No
         thread.join()
     assert len(got) == 16
     assert len(set(got)) == 1
+    assert id(replay_caches.create_connection("default")) == got[0]
 
 
 def test_a_cache_may_be_made_of_another(settings: Any) -> None:

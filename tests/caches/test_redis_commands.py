@@ -18,11 +18,9 @@ NAMESPACE = "issuer-that-nobody-may-read"
 
 def total_commands(server: redis.Redis) -> dict[str, int]:
     stats = server.info("commandstats")
-    return {
-        name.removeprefix("cmdstat_"): stat["calls"]
-        for name, stat in stats.items()
-        if name not in ("cmdstat_info", "cmdstat_config|resetstat")
-    }
+    calls = {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
+    # But for the test's own, whose names depend on the version of the server.
+    return {name: n for name, n in calls.items() if not name.startswith(("info", "config"))}
 
 
 def test_a_reserve_and_a_release_are_one_round_trip_each(
@@ -123,7 +121,7 @@ def test_an_entry_may_live_to_the_end_of_time(
 
 
 def test_a_ttl_of_nothing_still_makes_an_entry(
-    call: Call, use_redis: UseRedis, redis_url: str
+    call: Call, use_redis: UseRedis, redis_url: str, server: redis.Redis
 ) -> None:
     cache = use_redis(redis_url, TTL=0)
     assert call(cache, "reserve", "a", 0)
@@ -183,7 +181,9 @@ def test_the_key_prefix_and_the_serializer_of_django_do_not_matter(
     assert server.keys() == [b"jti:" + jti_digest("", "a")]
 
 
-def test_it_does_not_count(call: Call, use_redis: UseRedis, redis_url: str) -> None:
+def test_it_does_not_count(
+    call: Call, use_redis: UseRedis, redis_url: str, server: redis.Redis
+) -> None:
     cache = use_redis(redis_url)
     call(cache, "reserve", "a")
     assert call(cache, "count") is None

@@ -99,16 +99,12 @@ def test_a_release_is_carried_out_when_a_message_is_lost(
         assert freed is True
 
 
-@pytest.mark.parametrize("options", RETRIES.values(), ids=RETRIES)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_if_all_messages_are_lost_it_raises_in_time(
-    loss: Loss,
-    options: dict[str, Any],
-    call: Call,
-    use_redis: UseRedis,
-    proxy: LossyProxy,
+    loss: Loss, call: Call, use_redis: UseRedis, proxy: LossyProxy
 ) -> None:
-    cache = use_redis(proxy.url, options, OPTIONS=TIMEOUT)
+    """However patient the settings of django-redis are."""
+    cache = use_redis(proxy.url, RETRIES["retries of django-redis"], OPTIONS=TIMEOUT)
     proxy.lose_all(loss)
     start = time.monotonic()
     with pytest.raises(CacheError) as caught:

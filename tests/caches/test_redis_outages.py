@@ -226,7 +226,7 @@ def test_a_close_forgets_nothing_and_the_next_call_connects_again(
 
 
 def test_to_close_what_was_never_used_is_no_error(
-    call: Call, use_redis: UseRedis, redis_url: str
+    call: Call, use_redis: UseRedis, redis_url: str, server: redis.Redis
 ) -> None:
     cache = use_redis(redis_url)
     call(cache, "close")

@@ -1,0 +1,298 @@
+"""What the system checks say of the PROFILES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+
+from tests.tokens.keypairs import keypair
+
+from .configurations import SECRET, cache, ids, profile
+
+Check = Callable[..., list[CheckMessage]]
+
+URL = "https://issuer.example/.well-known/jwks"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"ISSUER": ["https://a.example", "https://b.example"]},
+        {"AUDIENCE": ("https://a.example",)},
+        {"ISSUER": ..., "AUDIENCE": ...},
+        {"LEEWAY": 0, "MAX_LIFETIME": 0},
+        {"LEEWAY": 1.5, "MAX_LIFETIME": 10**10},
+        {"CACHE": "default"},
+        {"KEY": SECRET.encode()},
+        {"KEY": b"a.dotted.path.that.is.a.secret.in.fact"},
+        {"KEY": "tests.tokens.key_functions.secret", "ALGORITHMS": ["RS256", "HS256"]},
+        {"KEY": lambda header, claims: SECRET},
+        {"KEY": keypair("RS256").pem(), "ALGORITHMS": ["RS256", "PS512"]},
+        {"KEY": keypair("EdDSA").pem(), "ALGORITHMS": ("EdDSA",)},
+        {"KEY": ..., "JWKS_URL": URL, "ALGORITHMS": ["RS256", "ES256"]},
+    ],
+)
+def test_a_good_profile_is_good(check_profile: Check, changes: dict[str, Any]) -> None:
+    assert check_profile(**changes) == []
+
+
+@pytest.mark.parametrize("value", [None, "text", 7, True, ["default"], {"set"}])
+def test_profiles_must_be_a_dict(check: Check, value: Any) -> None:
+    [message] = check({"PROFILES": value})
+    assert ids([message]) == ["E001"]
+    assert message.msg == f'JTI_REPLAY["PROFILES"] must be a dict, not {type(value).__name__}.'
+
+
+@pytest.mark.parametrize("value", [None, "text", 7, True, ["default"], {"set"}])
+def test_a_profile_must_be_a_dict(check: Check, value: Any) -> None:
+    assert ids(check({"PROFILES": {"default": value}})) == ["E001"]
+
+
+@pytest.mark.parametrize("name", [7, None, ("a",)])
+def test_a_name_must_be_a_str(check: Check, name: Any) -> None:
+    assert ids(check({"PROFILES": {name: profile()}})) == ["E001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("ALGORITMS", "ALGORITHMS"),
+        ("ALGORITHM", "ALGORITHMS"),
+        ("algorithms", "ALGORITHMS"),
+        ("AUDIENCES", "AUDIENCE"),
+        ("ISSUERS", "ISSUER"),
+        ("LEEWEY", "LEEWAY"),
+        ("MAX_LIFE_TIME", "MAX_LIFETIME"),
+        ("JWKS_URI", "JWKS_URL"),
+        ("CACHES", "CACHE"),
+        ("KEYS", "KEY"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest(
+    check_profile: Check, key: str, nearest: str
+) -> None:
+    [message] = check_profile(**{key: 1})
+    assert ids([message]) == ["E002"]
+    assert message.hint == f"Did you mean {nearest!r}?"
+
+
+@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE"])
+@pytest.mark.parametrize("value", [None, 7, True, {"a"}, {"a": 1}, [7], [None], ["a", b"b"]])
+def test_issuer_and_audience_must_be_names(check_profile: Check, key: str, value: Any) -> None:
+    [message] = check_profile(**{key: value})
+    assert ids([message]) == ["E001"]
+    assert key in message.msg
+
+
+@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE"])
+@pytest.mark.parametrize("value", ["", [], (), [""], ["a", ""]])
+def test_issuer_and_audience_must_not_be_empty(
+    check_profile: Check, key: str, value: Any
+) -> None:
+    [message] = check_profile(**{key: value})
+    assert ids([message]) == ["E015"]
+    assert key in message.msg
+
+
+@pytest.mark.parametrize("key", ["LEEWAY", "MAX_LIFETIME"])
+@pytest.mark.parametrize("value", [None, "30", True, [30], {}])
+def test_durations_must_be_numbers(check_profile: Check, key: str, value: Any) -> None:
+    [message] = check_profile(**{key: value})
+    assert ids([message]) == ["E001"]
+    assert key in message.msg
+
+
+@pytest.mark.parametrize("key", ["LEEWAY", "MAX_LIFETIME"])
+@pytest.mark.parametrize("value", [-1, -0.5, float("nan"), float("inf"), 1e300, 10**400])
+def test_durations_must_be_possible(check_profile: Check, key: str, value: Any) -> None:
+    [message] = check_profile(**{key: value})
+    assert ids([message]) == ["E007"]
+    assert key in message.msg
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ...,
+        None,
+        [],
+        (),
+        "",
+        0,
+        "HS256",
+        "RS256",
+        "none",
+        ["none"],
+        ["None"],
+        ["HS256", "NONE"],
+        ["HS257"],
+        ["hs256"],
+        ["HS256", "RS"],
+        [7],
+        [None],
+        [["HS256"]],
+    ],
+)
+def test_algorithms_must_be_a_list_of_known_ones(check_profile: Check, value: Any) -> None:
+    [message] = check_profile(ALGORITHMS=value)
+    assert ids([message]) == ["E008"]
+    assert "RS256" in str(message.hint)
+    assert "none" not in str(message.hint)
+
+
+@pytest.mark.parametrize("value", [7, True, {"HS256"}, {"HS256": 1}, b"HS256", object()])
+def test_algorithms_must_be_a_list(check_profile: Check, value: Any) -> None:
+    [message] = check_profile(ALGORITHMS=value)
+    assert ids([message]) == ["E001"]
+    assert "ALGORITHMS" in message.msg
+
+
+def test_there_must_be_a_source_of_keys(check_profile: Check) -> None:
+    [message] = check_profile(KEY=...)
+    assert ids([message]) == ["E009"]
+
+
+def test_there_must_not_be_two(check_profile: Check) -> None:
+    [message] = check_profile(JWKS_URL=URL)
+    assert ids([message]) == ["E010"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer.example/jwks",
+        "http://10.0.0.1/jwks",
+        "http://0.0.0.0/jwks",
+        "http://128.0.0.1/jwks",
+        "http://localhost.evil.example/jwks",
+        "http://127.0.0.1.evil.example/jwks",
+        "http://127.0.0.1@evil.example/jwks",
+        "http://user:127.0.0.1@evil.example",
+        "http://2130706433/jwks",
+        "http://[::2]/jwks",
+        "http:///jwks",
+        "https://",
+        "https:///jwks",
+        "https://issuer.example:port/jwks",
+        "https://issuer.example:99999/jwks",
+        "https://issuer.example:0/jwks",
+        "https://[::1",
+        "ftp://issuer.example/jwks",
+        "file:///etc/jwks.json",
+        "data:application/json,{}",
+        "javascript:alert(1)",
+        "//issuer.example/jwks",
+        "issuer.example/jwks",
+        "/jwks",
+        "",
+        " ",
+    ],
+)
+def test_keys_must_come_by_https(check_profile: Check, url: str) -> None:
+    [message] = check_profile(KEY=..., JWKS_URL=url, ALGORITHMS=["RS256"])
+    assert ids([message]) == ["E011"]
+    assert "https" in str(message.hint)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://issuer.example:8443/jwks?v=1",
+        "HTTPS://ISSUER.EXAMPLE/jwks",
+        "https://10.0.0.1/jwks",
+        "http://localhost/jwks",
+        "http://localhost:8000/jwks",
+        "http://LOCALHOST/jwks",
+        "http://127.0.0.1:8000/jwks",
+        "http://127.1.2.3/jwks",
+        "http://[::1]:8000/jwks",
+    ],
+)
+def test_or_from_this_machine(check_profile: Check, url: str) -> None:
+    assert check_profile(KEY=..., JWKS_URL=url, ALGORITHMS=["RS256"]) == []
+
+
+@pytest.mark.parametrize("url", [None, 7, True, [URL], b"https://issuer.example", {}])
+def test_jwks_url_must_be_a_str(check_profile: Check, url: Any) -> None:
+    assert ids(check_profile(KEY=..., JWKS_URL=url, ALGORITHMS=["RS256"])) == ["E001"]
+
+
+@pytest.mark.parametrize("alias", ["nowhere", "", "Default", "shared"])
+def test_the_cache_must_exist(check_profile: Check, alias: str) -> None:
+    [message] = check_profile(CACHE=alias)
+    assert ids([message]) == ["E012"]
+    assert "'default'" in str(message.hint)
+
+
+def test_the_cache_may_be_any(check: Check) -> None:
+    caches = {"default": cache(), "other": cache()}
+    assert check({"CACHES": caches, "PROFILES": {"default": profile(CACHE="other")}}) == []
+
+
+@pytest.mark.parametrize("alias", [None, 7, True, ["default"], {"default": 1}])
+def test_cache_must_be_a_str(check_profile: Check, alias: Any) -> None:
+    assert ids(check_profile(CACHE=alias)) == ["E001"]
+
+
+def test_without_any_cache_that_is_named_too(check: Check) -> None:
+    messages = check({"CACHES": {}, "PROFILES": {"default": profile()}})
+    assert ids(messages) == ["E003", "E012"]
+    assert "none" in str(messages[1].hint)
+
+
+def test_caches_of_a_wrong_type_are_named_once(check: Check) -> None:
+    assert ids(check({"CACHES": None, "PROFILES": {"default": profile()}})) == ["E001"]
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithms"),
+    [
+        ("", ["HS256"]),
+        ("short", ["HS256"]),
+        (SECRET, ["HS512"]),
+        (SECRET, ["RS256"]),
+        (keypair("RS256").pem(), ["HS256"]),
+        (keypair("RS256").pem(), ["HS256", "RS256"]),
+        (keypair("RS256").pem(), ["ES256"]),
+        (keypair("ES256").pem(), ["ES384"]),
+        (keypair("ES256").private_pem(), ["ES256"]),
+        (None, ["HS256"]),
+        (7, ["HS256"]),
+        ([SECRET], ["HS256"]),
+        ({"kty": "oct"}, ["HS256"]),
+        (bytearray(40), ["HS256"]),
+        ("no.such.module", ["HS256"]),
+        ("tests.tokens.key_functions.no_such_function", ["HS256"]),
+        ("tests.tokens.key_functions.NOT_CALLABLE", ["HS256"]),
+        ("tests.tokens.broken_module.function", ["HS256"]),
+    ],
+)
+def test_the_key_must_fit_all_algorithms(
+    check_profile: Check, key: Any, algorithms: list[str]
+) -> None:
+    [message] = check_profile(KEY=key, ALGORITHMS=algorithms)
+    assert ids([message]) == ["E013"]
+    assert SECRET not in message.msg
+
+
+def test_published_keys_are_no_secrets(check_profile: Check) -> None:
+    messages = check_profile(KEY=..., JWKS_URL=URL, ALGORITHMS=["RS256", "HS256"])
+    assert ids(messages) == ["E013"]
+
+
+def test_what_cannot_be_judged_is_left_out(check_profile: Check) -> None:
+    """Whether a key fits algorithms that there are not."""
+    assert ids(check_profile(KEY="short", ALGORITHMS="HS256")) == ["E008"]
+    assert ids(check_profile(KEY=..., JWKS_URL=URL, ALGORITHMS=[])) == ["E008"]
+
+
+@pytest.mark.parametrize("secret", ["a secret that is too short", b"bytes too short"])
+def test_no_message_shows_the_key(check_profile: Check, secret: Any) -> None:
+    text = secret if isinstance(secret, str) else secret.decode()
+    for algorithm in ("HS256", "RS256", "ES256", "EdDSA"):
+        for message in check_profile(KEY=secret, ALGORITHMS=[algorithm]):
+            assert text not in str(message)

@@ -1,0 +1,81 @@
+"""The use of a token for some work, in each of the ways in which a project may do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+
+from jti_replay import Reservation, release_on_rollback, replay_cache
+from jti_replay.decorators import reserve_jti
+from tests.models import Work
+from tests.rollback.tokens import bearer, new_token
+
+BY_HAND = "by hand"
+WAYS = ("decorator", "ATOMIC_REQUESTS", BY_HAND)
+
+
+class Attempt:
+    """
+    One token and what was done with it on one database.
+
+    By the decorator, with ATOMIC_REQUESTS or without, or by release_on_rollback() in an
+    atomic() block.
+    """
+
+    def __init__(self, way: str, using: str, serve: Callable[[Any], Client]) -> None:
+        self.way = way
+        self.using = using
+        self._serve = serve
+        self._token = new_token()
+        self.reservation: Reservation | None = None
+
+    def run(self, work: Callable[[Reservation], None]) -> BaseException | None:
+        """Do some work that the token pays for. Return what was raised out of it all."""
+        try:
+            if self.way == BY_HAND:
+                self._run_by_hand(work)
+                return None
+            return self._run_in_view(work)
+        except BaseException as error:
+            return error
+
+    def was_released(self) -> bool:
+        """Return whether the token is accepted again, and uses it up."""
+        if self.way == BY_HAND:
+            return replay_cache.reserve(self._token) is not None
+        client = self._serve(reserve_jti(using=self.using)(lambda request: HttpResponse()))
+        status = client.post("/", headers=bearer(self._token)).status_code
+        assert status in {200, 401}
+        return status == 200
+
+    def stored(self, name: str = "work") -> bool:
+        """Return whether some work is in the database."""
+        return Work.objects.using(self.using).filter(name=name).exists()
+
+    def store(self, name: str = "work") -> None:
+        """Put some work into the database."""
+        Work.objects.using(self.using).create(name=name)
+
+    def _run_by_hand(self, work: Callable[[Reservation], None]) -> None:
+        with transaction.atomic(self.using):
+            self.reservation = replay_cache.reserve(self._token)
+            assert self.reservation
+            assert release_on_rollback(self.reservation, self.using)
+            work(self.reservation)
+
+    def _run_in_view(self, work: Callable[[Reservation], None]) -> BaseException | None:
+        @reserve_jti(using=self.using)
+        def view(request: Any) -> HttpResponse:
+            self.reservation = request.jti_reservation
+            work(request.jti_reservation)
+            return HttpResponse()
+
+        response = self._serve(view).post("/", headers=bearer(self._token))
+        if response.status_code == 200:
+            return None
+        assert response.status_code == 500
+        return response.exc_info[1]

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
+
+from jti_replay import Reservation
+from tests.models import Step, Work
+from tests.rollback.attempts import Attempt
+from tests.rollback.sessions import terminate
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error, and those in whose wake it came: Django fails to restore autocommit."""
+    while error is not None:
+        yield error
+        error = error.__context__
+
+
+def test_a_constraint_that_fails_at_commit_gives_the_token_back(attempt: Attempt) -> None:
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        Step.objects.using(attempt.using).create(work_id=12345)
+
+    assert isinstance(attempt.run(work), IntegrityError)
+    assert not attempt.stored()
+    assert attempt.was_released()
+
+
+def test_a_serialization_failure_at_commit_gives_the_token_back(
+    postgres_attempt: Attempt, other_session: Any
+) -> None:
+    attempt = postgres_attempt
+    serializable = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+    count = f"SELECT count(*) FROM {Work._meta.db_table}"
+    insert = f"INSERT INTO {Work._meta.db_table} (name) VALUES (%s)"
+
+    def work(reservation: Reservation) -> None:
+        # Each counts what the other one adds. The first to commit wins.
+        mine, others = connections[attempt.using].cursor(), other_session.cursor()
+        others.execute("BEGIN")
+        for cursor in (mine, others):
+            cursor.execute(serializable)
+            cursor.execute(count)
+        mine.execute(insert, ["work"])
+        others.execute(insert, ["other work"])
+        others.execute("COMMIT")
+
+    with connections[attempt.using].cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation = 'serializable'")
+    try:
+        error = attempt.run(work)
+    finally:
+        connections[attempt.using].close()
+    assert isinstance(error, OperationalError)
+    assert error.__cause__.sqlstate == "40001"
+    assert not attempt.stored()
+    assert attempt.was_released()
+
+
+def test_a_connection_lost_at_commit_leaves_the_token_used_up(
+    postgres_attempt: Attempt, other_session: Any
+) -> None:
+    attempt = postgres_attempt
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        terminate(connections[attempt.using], other_session)
+
+    assert isinstance(attempt.run(work), OperationalError)
+    assert not attempt.was_released()
+
+
+def test_a_commit_whose_reply_was_lost_leaves_the_token_used_up(
+    postgres_attempt: Attempt, other_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = postgres_attempt
+    connection = connections[attempt.using]
+    commit = connection._commit
+
+    def commit_and_lose_the_reply() -> None:
+        commit()
+        connection.connection.close()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        monkeypatch.setattr(connection, "_commit", commit_and_lose_the_reply)
+
+    # psycopg cannot set autocommit on a connection that is closed, nor will Django.
+    assert isinstance(attempt.run(work), OperationalError)
+    monkeypatch.undo()
+    connection.close()
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+@pytest.mark.parametrize("happened", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InterfaceError])
+def test_an_interrupted_commit_leaves_the_token_used_up(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, error: Any, happened: bool
+) -> None:
+    connection = connections[attempt.using]
+    commit = connection._commit
+
+    def interrupted_commit() -> None:
+        if happened:
+            commit()
+        raise error
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        monkeypatch.setattr(connection, "_commit", interrupted_commit)
+
+    raised = attempt.run(work)
+    monkeypatch.undo()
+    connection.close()
+    assert any(isinstance(each, error) for each in chain(raised))
+    assert not attempt.was_released()
+
+
+def test_an_interrupted_rollback_leaves_the_token_used_up(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = connections[attempt.using]
+    rollback = connection._rollback
+
+    def interrupted_rollback() -> None:
+        rollback()
+        raise KeyboardInterrupt
+
+    def work(reservation: Reservation) -> None:
+        monkeypatch.setattr(connection, "_rollback", interrupted_rollback)
+        transaction.set_rollback(True, using=attempt.using)
+
+    assert isinstance(attempt.run(work), KeyboardInterrupt)
+    monkeypatch.undo()
+    assert not attempt.was_released()
+
+
+def test_a_commit_that_is_refused_in_a_block_settles_nothing(attempt: Attempt) -> None:
+    def work(reservation: Reservation) -> None:
+        with pytest.raises(transaction.TransactionManagementError):
+            transaction.commit(attempt.using)
+        with pytest.raises(transaction.TransactionManagementError):
+            transaction.rollback(attempt.using)
+        transaction.set_rollback(True, using=attempt.using)
+
+    assert attempt.run(work) is None
+    assert attempt.was_released()
+
+
+def test_a_doubt_is_not_lifted_by_a_second_commit_that_fails(
+    make_attempt: Any, postgres: str, other_session: Any
+) -> None:
+    attempt = make_attempt(postgres, "decorator")
+    connection = connections[postgres]
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        terminate(connection, other_session)
+        for _ in range(2):
+            with pytest.raises(DatabaseError):
+                connection.commit()
+
+    transaction.set_autocommit(False, postgres)
+    assert attempt.run(work) is None
+    connection.close()
+    assert not attempt.was_released()
+    connection.close()

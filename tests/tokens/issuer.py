@@ -1,0 +1,108 @@
+"""An issuer that publishes its keys over real HTTP, well or badly."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that have gone."""
+
+
+class Issuer:
+    """
+    A JWKS URL on a free loopback port.
+
+    ``keys`` is what it publishes, ``answer`` how, and ``fetches`` how often it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+        self.answer: Answer = self.publish
+        self.fetches = 0
+        self.asked = threading.Event()
+        self.closing = threading.Event()
+        self._lock = threading.Lock()
+        self._server: Server | None = None
+        self._port = 0
+
+    def __enter__(self) -> Issuer:
+        self.come_up()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.closing.set()
+        self.go_down()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/jwks"
+
+    def come_up(self) -> None:
+        """Listen, on the same port as before."""
+        issuer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                with issuer._lock:
+                    issuer.fetches += 1
+                answer = issuer.answer
+                issuer.asked.set()
+                with suppress(OSError):
+                    answer(self)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = Server(("127.0.0.1", self._port), Handler)
+        self._port = self._server.server_address[1]
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True
+        ).start()
+
+    def go_down(self) -> None:
+        """Refuse connections."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    # Answers.
+
+    def publish(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer as an issuer should."""
+        respond(handler, 200, json.dumps({"keys": self.keys}).encode())
+
+    def hang(self, handler: BaseHTTPRequestHandler) -> None:
+        """Accept the request, and never answer."""
+        self.closing.wait()
+
+    def drip(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a byte at a time, without an end."""
+        handler.send_response(200)
+        handler.end_headers()
+        while not self.closing.wait(0.02):
+            handler.wfile.write(b" ")
+
+
+def respond(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
