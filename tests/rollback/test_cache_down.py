@@ -29,13 +29,13 @@ class WorkFailed(Exception):
 
 
 class MortalRedis:
-    """A Redis that can be stopped and started again. It saves its keys when it stops."""
+    """A Redis that can be stopped and started again. It keeps its keys in a file."""
 
     def __init__(self, executable: str, directory: Path) -> None:
         self.port = free_port()
         self._command = [
             *(executable, "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--dir", str(directory), "--save", "3600 1"),
+            *("--dir", str(directory), "--appendonly", "yes"),
         ]
         self.start()
 
