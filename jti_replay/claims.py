@@ -16,33 +16,28 @@ def check_times(
     Raise :exc:`~jti_replay.TokenInvalid` unless the token is in force at ``now`` and lives
     no longer than ``max_lifetime`` (all in seconds; RFC 7519 4.1.4 to 4.1.6).
     """
-    exp = _time(claims, "exp")
+    exp, iat, nbf = _time(claims, "exp"), _time(claims, "iat"), _time(claims, "nbf")
     if exp is None:
         raise TokenInvalid("The token has no expiry time (exp).")
     if exp + leeway <= now:
         raise TokenInvalid("The token has expired.")
-    iat = _time(claims, "iat")
-    for moment in (iat, _time(claims, "nbf")):
-        if moment is not None and moment > now + leeway:
-            raise TokenInvalid("The token is not valid yet.")
+    latest = now + leeway
+    if (iat is not None and iat > latest) or (nbf is not None and nbf > latest):
+        raise TokenInvalid("The token is not valid yet.")
     if exp - now > max_lifetime + leeway or (iat is not None and exp - iat > max_lifetime):
         raise TokenInvalid(f"The token lives longer than {max_lifetime:g} seconds.")
 
 
-def jti_of(claims: Mapping[str, Any]) -> str:
-    """Return the JWT ID (RFC 7519 4.1.7), which must be a str that is not empty."""
+def check_identity(claims: Mapping[str, Any]) -> None:
+    """
+    Raise :exc:`~jti_replay.TokenInvalid` unless there is a JWT ID (RFC 7519 4.1.7), and the
+    issuer, within which it is unique, is a string where there is one (4.1.1).
+    """
     jti = claims.get("jti")
     if not isinstance(jti, str) or not jti:
         raise TokenInvalid("The token has no JWT ID (jti).")
-    return jti
-
-
-def namespace_of(claims: Mapping[str, Any]) -> str:
-    """Return the issuer, within which the jti is unique, or ``""`` for a token without one."""
-    issuer = claims.get("iss", "")
-    if not isinstance(issuer, str):
+    if not isinstance(claims.get("iss", ""), str):
         raise TokenInvalid("The issuer of the token (iss) is not a string.")
-    return issuer
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float | None:

@@ -9,9 +9,8 @@ from typing import Any
 import jwt
 from jwt.types import Options
 
-SIGNATURE_OPTIONS: Options = {"enforce_minimum_key_length": True}
-
-CLAIM_OPTIONS: Options = {
+OPTIONS: Options = {
+    "enforce_minimum_key_length": True,
     # Each of these is judged in claims.py, where a bool, a str or 1e300 is no time either.
     "verify_exp": False,
     "verify_nbf": False,
@@ -30,11 +29,7 @@ class StrictJWT(jwt.PyJWT):
 
     def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
         try:
-            payload = json.loads(
-                decoded["payload"],
-                object_pairs_hook=_unique_members,
-                parse_constant=_refuse_constant,
-            )
+            payload = _json.decode(decoded["payload"].decode())
         except (ValueError, RecursionError) as error:
             raise jwt.DecodeError(f"Invalid payload: {error}") from error
         if not isinstance(payload, dict):
@@ -42,7 +37,8 @@ class StrictJWT(jwt.PyJWT):
         return payload
 
 
-_strict = StrictJWT(SIGNATURE_OPTIONS)
+_strict = StrictJWT(OPTIONS)
+_strict_for_any_audience = StrictJWT({**OPTIONS, "verify_aud": False})
 
 
 def decode(
@@ -58,13 +54,9 @@ def decode(
 
     Times and jti are not judged. Raises :exc:`jwt.PyJWTError`.
     """
-    return _strict.decode(
-        token,
-        key,
-        algorithms=algorithms,
-        issuer=issuers or None,
-        audience=audiences or None,
-        options={**CLAIM_OPTIONS, "verify_aud": bool(audiences)},
+    reader = _strict if audiences else _strict_for_any_audience
+    return reader.decode(
+        token, key, algorithms, issuer=issuers or None, audience=audiences or None
     )
 
 
@@ -88,3 +80,6 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+_json = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from .claims import check_times, jti_of, namespace_of
+from .claims import check_identity, check_times
 from .exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 from .jose import decode
 
@@ -60,8 +60,7 @@ def _judge(token: str, key: Any, profile: Profile) -> dict[str, Any]:
     check_times(
         claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
     )
-    jti_of(claims)
-    namespace_of(claims)
+    check_identity(claims)
     return claims
 
 
