@@ -1,0 +1,61 @@
+"""How many bytes an entry takes: the growth of a fresh process (resident set size)."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .method import progress
+
+WARM_UP = 1000
+
+
+def measure(live: int) -> dict[str, Any]:
+    """Return the bytes per entry, by design."""
+    from .designs import DESIGNS
+
+    results = {}
+    for name in DESIGNS:
+        progress(f"bytes per entry: {name}")
+        command = [sys.executable, "-m", "benchmarks.memory_size", name, str(live)]
+        ended = subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent.parent,
+        )
+        results[name] = float(ended.stdout)
+    return results
+
+
+def _bytes_per_entry(name: str, live: int) -> float:
+    from .designs import DESIGNS
+    from .method import fresh_jtis
+
+    design = DESIGNS[name](max(live + WARM_UP, 1_000_000))
+    expiry = int(time.time()) + 600
+    for jti in fresh_jtis(WARM_UP):
+        design.reserve(jti, expiry)
+    gc.collect()
+    before = _resident()
+    for number in range(live):
+        design.reserve(fresh_jtis(1)[0], expiry + number % 300)
+    gc.collect()
+    return (_resident() - before) / live
+
+
+def _resident() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    from django.conf import settings
+
+    settings.configure()
+    print(_bytes_per_entry(sys.argv[1], int(sys.argv[2])))

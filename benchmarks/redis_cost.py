@@ -1,0 +1,161 @@
+"""What a reserve and a release cost on Redis, beside the bare command."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import redis
+from django.core.cache import caches
+from django.test import override_settings
+
+from jti_replay import replay_caches
+
+from .method import compare, fresh_jtis, progress
+from .redis_server import redis_server
+
+BATCH = 300
+TASKS = 100
+RAW_SET, RAW_DELETE = "redis-py SET NX PX", "redis-py DEL"
+
+
+def measure(rounds: int) -> dict[str, Any] | None:
+    """Return the costs, the round trips and the memory, or None without a Redis."""
+    progress("Redis")
+    with redis_server() as port:
+        if port is None:
+            return None
+        url = f"redis://127.0.0.1:{port}/0"
+        settings = {
+            "CACHES": {
+                "default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url},
+                "django": {
+                    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                    "LOCATION": url,
+                },
+            },
+            "JTI_REPLAY": {
+                "CACHES": {"default": {"BACKEND": "jti_replay.backends.redis.RedisCache"}}
+            },
+        }
+        with override_settings(**settings):
+            raw = redis.Redis(port=port)
+            return {
+                "reserve": _reserve(raw, rounds),
+                "release": _release(raw, rounds),
+                "async": _async(raw, rounds),
+                "round trips": _round_trips(raw),
+                "bytes per key": _bytes_per_key(raw),
+            }
+
+
+def _reserve(raw: redis.Redis, rounds: int) -> dict[str, Any]:
+    cache, expiry = replay_caches["default"], int(time.time()) + 600
+    calls: dict[str, Callable[[str], Any]] = {
+        RAW_SET: lambda jti: raw.set(jti, b"1", nx=True, px=600_000),
+        "RedisCache.reserve": lambda jti: cache.reserve(jti, expiry),
+        "django-redis cache.add": lambda jti: caches["default"].add(jti, 1, timeout=600),
+        "Django RedisCache.add": lambda jti: caches["django"].add(jti, 1, timeout=600),
+    }
+    return _costs(calls, RAW_SET, rounds)
+
+
+def _release(raw: redis.Redis, rounds: int) -> dict[str, Any]:
+    cache, expiry = replay_caches["default"], int(time.time()) + 600
+
+    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+        keys = fresh_jtis(BATCH)
+        for key in keys:
+            raw.set(key, b"1")
+        held = [cache.reserve(jti, expiry) for jti in fresh_jtis(BATCH)]
+        return {
+            RAW_DELETE: (lambda: [raw.delete(key) for key in keys], BATCH),
+            "Reservation.release": (lambda: [one and one.release() for one in held], BATCH),
+        }
+
+    return _plain(compare(batches, base=RAW_DELETE, rounds=rounds))
+
+
+def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
+    cache, expiry = replay_caches["default"], int(time.time()) + 600
+
+    async def ours(jti: str) -> None:
+        assert await cache.areserve(jti, expiry)
+
+    async def django_redis(jti: str) -> None:
+        assert await caches["default"].aadd(jti, 1, timeout=600)
+
+    with asyncio.Runner() as runner:
+
+        def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+            jtis = fresh_jtis(TASKS * 5)
+            return {
+                RAW_SET: (
+                    lambda: [raw.set(jti, b"1", nx=True, px=600_000) for jti in jtis],
+                    len(jtis),
+                ),
+                "RedisCache.areserve": (lambda: runner.run(_tasks(ours)), len(jtis)),
+                "django-redis cache.aadd": (
+                    lambda: runner.run(_tasks(django_redis)),
+                    len(jtis),
+                ),
+            }
+
+        return _plain(compare(batches, base=RAW_SET, rounds=rounds))
+
+
+async def _tasks(call: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+    async def five() -> None:
+        for jti in fresh_jtis(5):
+            await call(jti)
+
+    await asyncio.gather(*(five() for _ in range(TASKS)))
+
+
+def _round_trips(raw: redis.Redis) -> dict[str, float]:
+    cache, expiry = replay_caches["default"], int(time.time()) + 600
+    jtis = fresh_jtis(BATCH)
+    cache.reserve("warm up")
+    held: list[Any] = []
+    return {
+        "reserve": _reads(raw, lambda: held.extend(cache.reserve(j, expiry) for j in jtis)),
+        "release": _reads(raw, lambda: [one.release() for one in held]),
+    }
+
+
+def _reads(raw: redis.Redis, run: Callable[[], object]) -> float:
+    before: Any = raw.info("stats")
+    run()
+    after: Any = raw.info("stats")
+    # The second INFO is one of them.
+    return (after["total_reads_processed"] - before["total_reads_processed"] - 1) / BATCH
+
+
+def _bytes_per_key(raw: redis.Redis) -> int:
+    raw.flushall()
+    replay_caches["default"].reserve("a")
+    (key,) = raw.keys()  # type: ignore[misc]
+    return int(raw.memory_usage(key))  # type: ignore[arg-type]
+
+
+def _costs(calls: dict[str, Callable[[str], Any]], base: str, rounds: int) -> dict[str, Any]:
+    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+        return {name: (_run(call), BATCH) for name, call in calls.items()}
+
+    return _plain(compare(batches, base=base, rounds=rounds))
+
+
+def _run(call: Callable[[str], Any]) -> Callable[[], object]:
+    jtis = fresh_jtis(BATCH)
+
+    def run() -> None:
+        for jti in jtis:
+            assert call(jti)
+
+    return run
+
+
+def _plain(costs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: {"ns": cost.nanoseconds, "ratio": cost.ratio} for name, cost in costs.items()}
