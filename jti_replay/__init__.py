@@ -9,6 +9,7 @@ from .caches import replay_cache, replay_caches
 from .exceptions import (
     CacheError,
     CacheFull,
+    ColdStart,
     JTIReplayError,
     KeysUnavailable,
     TokenError,
@@ -24,6 +25,7 @@ __version__ = "1.0.0"
 __all__ = [
     "CacheError",
     "CacheFull",
+    "ColdStart",
     "JTIReplayError",
     "KeysUnavailable",
     "Reservation",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
 from django.http import JsonResponse
 
-from .exceptions import TokenError, TokenInvalid, TokenMissing
+from .exceptions import ColdStart, TokenError, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -50,14 +51,17 @@ def refuse(error: Exception) -> JsonResponse:
     """
     if isinstance(error, TokenError):
         return _unauthorized(error)
+    description, seconds = "The token cannot be judged now. Try again later.", RETRY_AFTER
+    if isinstance(error, ColdStart):
+        description = (
+            "The token was issued before this server can vouch for it. Try again later, with a "
+            "new token."
+        )
+        seconds = math.ceil(error.retry_after)
     response = JsonResponse(
-        {
-            "error": "temporarily_unavailable",
-            "error_description": "The token cannot be judged now. Try again later.",
-        },
-        status=503,
+        {"error": "temporarily_unavailable", "error_description": description}, status=503
     )
-    response["Retry-After"] = str(RETRY_AFTER)
+    response["Retry-After"] = str(seconds)
     response["Cache-Control"] = "no-store"
     return response
 

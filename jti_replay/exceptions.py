@@ -18,6 +18,22 @@ class CacheFull(CacheError):
     """Raised when a new jti finds no room, because a live one is never forgotten for it."""
 
 
+class ColdStart(CacheError):
+    """
+    Raised when a token may have been used before the cache began to remember: it was issued
+    before this server can vouch for it (RFC 4120 3.2.3).
+
+    ``retry_after`` is the number of seconds after which a token of the same age is accepted.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            "The token was issued before this server can vouch for it, which lost its memory: "
+            f"tokens as old as this one are accepted in {retry_after:.0f} seconds."
+        )
+        self.retry_after = retry_after
+
+
 class TokenError(JTIReplayError):
     """Root of the reasons for which a token is refused. Its text is safe to show the client."""
 

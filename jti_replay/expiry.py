@@ -24,13 +24,22 @@ def earliest_forgetting(expires_at: datetime | float | None, floor: float) -> fl
     """
     if expires_at is None:
         return floor
-    if type(expires_at) is not int and type(expires_at) is not float:
-        expires_at = _numeric_date(expires_at)
-    # A NaN compares false with everything, so it is refused here too.
-    if not EARLIEST <= expires_at < END:
-        raise ValueError("expires_at is not a moment that a datetime can hold.")
-    deadline = expires_at + GRACE
+    deadline = seconds_since_1970("expires_at", expires_at) + GRACE
     return deadline if deadline > floor else floor
+
+
+def seconds_since_1970(name: str, value: datetime | float) -> float:
+    """
+    Return an aware datetime or a NumericDate (RFC 7519 2) as seconds since 1970.
+
+    Raises as :func:`earliest_forgetting` does; ``name`` is that of the argument.
+    """
+    if type(value) is not int and type(value) is not float:
+        value = _numeric_date(name, value)
+    # A NaN compares false with everything, so it is refused here too.
+    if not EARLIEST <= value < END:
+        raise ValueError(f"{name} is not a moment that a datetime can hold.")
+    return value
 
 
 def moment(seconds: float) -> datetime:
@@ -39,14 +48,14 @@ def moment(seconds: float) -> datetime:
     return EPOCH + timedelta(seconds=min(seconds, LATEST))
 
 
-def _numeric_date(expires_at: object) -> float:
-    if isinstance(expires_at, datetime):
-        if expires_at.utcoffset() is None:
-            raise ValueError("expires_at is a naive datetime: give it a time zone.")
-        return max(EARLIEST, min((expires_at - EPOCH).total_seconds(), LATEST))
-    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+def _numeric_date(name: str, value: object) -> float:
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ValueError(f"{name} is a naive datetime: give it a time zone.")
+        return max(EARLIEST, min((value - EPOCH).total_seconds(), LATEST))
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(
-            "expires_at must be an aware datetime, a number of seconds since 1970 or None, "
-            f"not {type(expires_at).__name__}."
+            f"{name} must be an aware datetime, a number of seconds since 1970 or None, "
+            f"not {type(value).__name__}."
         )
-    return expires_at
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from django.db import transaction
 from . import transactions
 from .bearer import bearer_token, refuse
 from .caches import replay_caches
+from .cold_start import earliest_use
 from .exceptions import CacheError, JTIReplayError, KeysUnavailable, TokenReplayed
 from .profiles import Profile, get_profile
 from .rollback import release_on_rollback
@@ -123,6 +125,12 @@ def _terms(claims: dict[str, Any], profile: Profile) -> dict[str, Any]:
         "jti": claims["jti"],
         "namespace": claims.get("iss", ""),
         "expires_at": claims["exp"] + profile.leeway,
+        "usable_since": earliest_use(
+            claims,
+            now=time.time(),
+            leeway=profile.leeway,
+            max_lifetime=profile.max_lifetime,
+        ),
     }
 
 

@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
 from asgiref.sync import async_to_sync
@@ -39,8 +39,10 @@ from django.db import connections
 from django.test import override_settings
 
 from .caches import replay_caches
+from .checks.caches import check_cache
+from .cold_start import REFUSE
 from .conf import DEFAULT_ALIAS, SETTING
-from .exceptions import CacheError
+from .exceptions import CacheError, ColdStart
 
 if TYPE_CHECKING:
     from django.test import SimpleTestCase as _Base
@@ -359,6 +361,24 @@ class ReplayCacheTests(_Base):
                 self.assertIs(_released(expired, aio=bool(aio % 2)), False)
                 self.assertIsNone(self.cache.reserve(jti))
                 self.assertIs(holder.release(), True)
+
+    def test_a_cold_start_can_be_refused(self) -> None:
+        """Where the backend can tell: what may have been used before its memory begins."""
+        settings = {**self.cache_settings, "COLD_START": REFUSE}
+        if check_cache(DEFAULT_ALIAS, {**settings, "TTL": TTL}):
+            self.assertIsNone(self.cache.complete_since())
+            return
+        self.cache = self.use_cache(settings=settings)
+        since = cast("float", self.cache.complete_since())
+        self.assertEqual(_now(self.cache.acomplete_since), since)
+        for aio in (False, True):
+            call, jti = self.cache.areserve if aio else self.cache.reserve, _new_jti()
+            with self.subTest(asynchronous=aio):
+                with self.assertRaises(ColdStart) as caught:
+                    _now(call, jti, usable_since=since - 5)
+                self.assertAlmostEqual(caught.exception.retry_after, 5, delta=0.01)
+                self.assertIsNotNone(_now(call, jti, usable_since=since))
+                self.assertIsNone(_now(call, jti, usable_since=since))
 
     # Races.
 

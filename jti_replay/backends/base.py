@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
+from jti_replay.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
 from jti_replay.digests import jti_digest
 from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError
@@ -58,6 +59,7 @@ class BaseReplayCache:
         self.location: str = params.get("LOCATION", "")
         self.ttl: float = params.get("TTL", DEFAULT_TTL)
         self.options: Mapping[str, Any] = params.get("OPTIONS", {})
+        self.refuses_cold_start = params.get("COLD_START", ACCEPT) == REFUSE
         # What add() and remove() are to know a (namespace, jti) pair by.
         self.digest: Callable[[str, str], bytes] = jti_digest
 
@@ -88,6 +90,37 @@ class BaseReplayCache:
     async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Do what :meth:`remove` does, without blocking the event loop."""
         return await sync_to_async(self.remove)(digest, owner)
+
+    def complete_since(self) -> float | None:
+        """
+        Return the moment from which the store remembers all that was added to it, in seconds
+        since 1970 by the store's own clock. None if it cannot tell: ``COLD_START`` cannot be
+        ``"refuse"`` then.
+        """
+        return None
+
+    async def acomplete_since(self) -> float | None:
+        """Do what :meth:`complete_since` does, without blocking the event loop."""
+        return await sync_to_async(self.complete_since)()
+
+    def add_vouched(
+        self, digest: bytes, deadline: float, usable_since: float
+    ) -> tuple[Hashable, float] | None:
+        """
+        Do what :meth:`add` does for a token that can have been used since a moment. Raise
+        :exc:`~jti_replay.ColdStart` if the store's memory does not go back to it.
+
+        A store that may lose its memory in between does both at once.
+        """
+        vouch(self.complete_since(), usable_since)
+        return self.add(digest, deadline)
+
+    async def aadd_vouched(
+        self, digest: bytes, deadline: float, usable_since: float
+    ) -> tuple[Hashable, float] | None:
+        """Do what :meth:`add_vouched` does, without blocking the event loop."""
+        vouch(await self.acomplete_since(), usable_since)
+        return await self.aadd(digest, deadline)
 
     def rolls_back_with(self, using: str, owner: Hashable) -> bool:
         """
@@ -123,6 +156,7 @@ class BaseReplayCache:
         expires_at: datetime | int | float | None = None,
         *,
         namespace: str = "",
+        usable_since: datetime | int | float | None = None,
         request: HttpRequest | None = None,
         profile: str | None = None,
     ) -> Reservation | None:
@@ -135,20 +169,29 @@ class BaseReplayCache:
         since 1970, RFC 7519 2) or None. ``namespace`` keeps the jtis of issuers apart.
         ``request`` and ``profile`` only go along to the signals.
 
+        ``usable_since``, of the same types, is the earliest moment at which the token can have
+        been used. Only ``COLD_START = "refuse"`` asks for it; None means an hour ago.
+
         Raises :exc:`TypeError` or :exc:`ValueError` for an argument that cannot be right,
-        :exc:`~jti_replay.CacheFull` if there is no room, and :exc:`~jti_replay.CacheError`
-        if the store fails. The token must then be refused.
+        :exc:`~jti_replay.CacheFull` if there is no room, :exc:`~jti_replay.ColdStart` if the
+        token may have been used before the cache began to remember, and
+        :exc:`~jti_replay.CacheError` if the store fails. The token must then be refused.
         """
         if type(jti) is not str or type(namespace) is not str or not jti:
             check_names(jti, namespace)
         digest = self.digest(namespace, jti)
-        deadline = time.time() + self.ttl
+        now = time.time()
+        deadline = now + self.ttl
         if isinstance(expires_at, int) and deadline < expires_at < LATEST:
             deadline = expires_at + GRACE  # By far the most common case, at half the cost.
         else:
             deadline = earliest_forgetting(expires_at, deadline)
+        since = moment_of_first_use(usable_since, now) if self.refuses_cold_start else None
         try:
-            entry = self.add(digest, deadline)
+            if since is None:
+                entry = self.add(digest, deadline)
+            else:
+                entry = self.add_vouched(digest, deadline, since)
         except Exception as exception:
             error = self._store_error(exception)
             Subject(self, jti, namespace, request, profile).failed("reserve", error)
@@ -167,6 +210,7 @@ class BaseReplayCache:
         expires_at: datetime | int | float | None = None,
         *,
         namespace: str = "",
+        usable_since: datetime | int | float | None = None,
         request: HttpRequest | None = None,
         profile: str | None = None,
     ) -> Reservation | None:
@@ -174,9 +218,14 @@ class BaseReplayCache:
         if type(jti) is not str or type(namespace) is not str or not jti:
             check_names(jti, namespace)
         digest = self.digest(namespace, jti)
-        deadline = earliest_forgetting(expires_at, time.time() + self.ttl)
+        now = time.time()
+        deadline = earliest_forgetting(expires_at, now + self.ttl)
+        since = moment_of_first_use(usable_since, now) if self.refuses_cold_start else None
         try:
-            entry = await self.aadd(digest, deadline)
+            if since is None:
+                entry = await self.aadd(digest, deadline)
+            else:
+                entry = await self.aadd_vouched(digest, deadline, since)
         except Exception as exception:
             error = self._store_error(exception)
             await Subject(self, jti, namespace, request, profile).afailed("reserve", error)

@@ -68,7 +68,8 @@ class InMemoryCache(BaseReplayCache):
         # The latest second whose entries have been forgotten.
         self._forgotten = 0
         self._second = 0
-        self._tick(time.time())
+        self._made_at = time.time()
+        self._tick(self._made_at)
         _caches.add(self)
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
@@ -142,6 +143,14 @@ class InMemoryCache(BaseReplayCache):
         """Do what :meth:`remove` does. It never waits, so it needs no thread."""
         return self.remove(digest, owner)
 
+    def complete_since(self) -> float:
+        """Return when the cache was made, or its process forked from another one."""
+        return self._made_at
+
+    async def acomplete_since(self) -> float:
+        """Do what :meth:`complete_since` does. It never waits, so it needs no thread."""
+        return self._made_at
+
     def count(self) -> int:
         """Return the number of live entries."""
         with self._lock:
@@ -212,8 +221,16 @@ def _let_locks_go() -> None:
         _held.pop().release()
 
 
+def _begin_anew() -> None:
+    # A worker that is forked in place of a dead one knows nothing of what that one had seen.
+    now = time.time()
+    for cache in list(_caches):
+        cache._made_at = now
+    _let_locks_go()
+
+
 os.register_at_fork(
-    before=_hold_locks, after_in_parent=_let_locks_go, after_in_child=_let_locks_go
+    before=_hold_locks, after_in_parent=_let_locks_go, after_in_child=_begin_anew
 )
 
 

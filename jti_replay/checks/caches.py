@@ -9,12 +9,13 @@ from django.utils.module_loading import import_string
 
 from jti_replay import conf
 from jti_replay.backends.base import BaseReplayCache
+from jti_replay.cold_start import ACCEPT, CHOICES, REFUSE
 
 from .mappings import check_aliases, check_mapping, check_seconds, wrong_type
 
 WHERE = f'{conf.SETTING}["CACHES"]'
 NO_DEFAULT = "jti_replay.E003"
-KNOWN_KEYS = ("BACKEND", "LOCATION", "TTL", "OPTIONS")
+KNOWN_KEYS = ("BACKEND", "LOCATION", "TTL", "COLD_START", "OPTIONS")
 BUILT_IN = (
     "jti_replay.backends.memory.InMemoryCache",
     "jti_replay.backends.redis.RedisCache",
@@ -63,9 +64,26 @@ def check_cache(alias: str, params: Any, **kwargs: Any) -> list[CheckMessage]:
         )
     else:
         messages += check_mapping(f'{where}["OPTIONS"]', options, backend.known_options)
+        messages += _check_cold_start(f'{where}["COLD_START"]', params, backend)
         if not messages:
             messages += backend(alias, params).check(**kwargs)
     return messages
+
+
+def _check_cold_start(
+    where: str, params: dict[str, Any], backend: type[BaseReplayCache]
+) -> list[CheckMessage]:
+    choice = params.get("COLD_START", ACCEPT)
+    if choice not in CHOICES:
+        problem, hint = f"must be one of {CHOICES}", f"Set it to {ACCEPT!r} or {REFUSE!r}."
+    elif choice == REFUSE and backend.complete_since is BaseReplayCache.complete_since:
+        problem = (
+            f"cannot be {REFUSE!r}: the backend does not know how far its memory goes back"
+        )
+        hint = "Let the backend provide complete_since(), or leave COLD_START out."
+    else:
+        return []
+    return [Error(f"{where} {problem}.", hint=hint, id="jti_replay.E018")]
 
 
 def load_backend(path: Any) -> type[BaseReplayCache]:

@@ -26,6 +26,7 @@ class Sound(BaseReplayCache):
         self.lock = threading.RLock()
         self.owners = itertools.count()
         self.entries: dict[bytes, tuple[float, Hashable]] = {}
+        self.made_at = time.time()
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         with self.lock:
@@ -41,6 +42,9 @@ class Sound(BaseReplayCache):
                 return False
             del self.entries[digest]
             return True
+
+    def complete_since(self) -> float:
+        return self.made_at
 
     def count(self) -> int:
         with self.lock:
@@ -65,6 +69,13 @@ class ForgetsAtExpiry(Sound):
 
     def is_live(self, digest: bytes) -> bool:
         return digest in self.entries and self.entries[digest][0] - 1 > time.time()
+
+
+class VouchesForThePast(Sound):
+    def add_vouched(
+        self, digest: bytes, deadline: float, usable_since: float
+    ) -> tuple[Hashable, float] | None:
+        return self.add(digest, deadline)
 
 
 class RoundsDown(Sound):

@@ -58,6 +58,7 @@ def test_a_sound_cache_passes_all_of_it() -> None:
         (flawed.AlwaysNew, "one_thread_wins_a_race_for_a_jti"),
         (flawed.NeverNewAgain, "an_entry_lives_until_its_deadline_and_is_then_forgotten"),
         (flawed.ForgetsAtExpiry, "an_entry_lives_until_its_deadline_and_is_then_forgotten"),
+        (flawed.VouchesForThePast, "a_cold_start_can_be_refused"),
         (flawed.RoundsDown, "the_shown_expiry_is_the_promised_one"),
         (flawed.RoundsDown, "an_entry_lives_until_its_deadline_and_is_then_forgotten"),
         (flawed.RoundsUpTooFar, "the_shown_expiry_is_the_promised_one"),
