@@ -34,10 +34,12 @@ class Fate:
                 reservation._fate = cls()
             return reservation._fate
 
-    def hangs_on(self, transaction: Hashable) -> None:
-        """Wait for the end of one more transaction."""
+    def hangs_on(self, transaction: Hashable) -> bool:
+        """Wait for the end of one more transaction. Return False if it did so already."""
         with _lock:
+            is_new = transaction not in self._open
             self._open.add(transaction)
+            return is_new
 
     def keep(self) -> None:
         """Note that a transaction was committed, or that its end is unknown."""

@@ -72,8 +72,7 @@ class Ledger:
     def add(self, reservation: Reservation) -> None:
         """Let a reservation hang on the open transaction."""
         self._leave_to_parent()
-        if reservation not in self._reservations:
-            Fate.of(reservation).hangs_on(self)
+        if Fate.of(reservation).hangs_on(self):
             self._reservations.append(reservation)
 
     # What stands in for the methods of the connection.
