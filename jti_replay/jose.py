@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import string
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +19,31 @@ OPTIONS: Options = {
     "verify_iat": False,
 }
 
+BASE64URL = (string.ascii_letters + string.digits + "-_").encode()
+TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+
+
+class QuickJWS(jwt.PyJWS):
+    """
+    Reads what PyJWT reads. It looks at the characters of a token all at once: to PyJWT, which
+    does so one by one, that is a third of all the work.
+    """
+
+    @staticmethod
+    def _decode_base64url_segment(segment: bytes, name: str) -> bytes:
+        encoded = segment.rstrip(b"=")
+        padding = len(segment) - len(encoded)
+        if padding > 2 or (padding and len(segment) % 4) or encoded.translate(None, BASE64URL):
+            raise jwt.DecodeError(f"Invalid {name} padding")
+        base64 = encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4)
+        try:
+            decoded = a2b_base64(base64)
+        except ValueError as error:
+            raise jwt.DecodeError(f"Invalid {name} padding") from error
+        if b2a_base64(decoded, newline=False) != base64:  # Two texts must not mean one token.
+            raise jwt.DecodeError(f"Invalid {name} padding")
+        return decoded
+
 
 class StrictJWT(jwt.PyJWT):
     """
@@ -26,6 +53,15 @@ class StrictJWT(jwt.PyJWT):
     takes the first would see another jti, so such a token is refused; so are NaN and the
     infinities, which are no JSON (RFC 8259 6).
     """
+
+    def __init__(self, options: Options) -> None:
+        super().__init__(options)
+        self._jws = QuickJWS(
+            options={
+                "verify_signature": True,
+                "enforce_minimum_key_length": options["enforce_minimum_key_length"],
+            }
+        )
 
     def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -7,11 +7,21 @@ do), a number that tells two records of one digest apart, and the digest.
 
 from __future__ import annotations
 
+import struct
+
 from .keyed_digest import DIGEST_SIZE
 
 EXPIRY_SIZE = 5
 PREFIX_SIZE = EXPIRY_SIZE + 4
 RECORD_SIZE = PREFIX_SIZE + DIGEST_SIZE
+
+_first_hash = struct.Struct("=q").unpack_from
+
+
+def place(digest: bytes, number: int) -> int:
+    """Return which one of a number of cells is a digest's."""
+    first: int = _first_hash(digest)[0]
+    return first % number
 
 
 def prefix(expiry: int, number: int) -> bytes:
@@ -38,6 +48,25 @@ def without(cell: bytes, at: int) -> bytes:
     return cell[:at] + cell[at + RECORD_SIZE :]
 
 
+def cleared(cell: bytes, now: bytes, *, doubled: int) -> bytes:
+    """
+    Return a cell without some of the records whose expiry lies before a moment.
+
+    If its oldest record is one of them, up to two go, so that a cell shrinks when there is
+    less to remember. The others are looked for once it has grown to ``doubled`` bytes, and to
+    twice as many, and so on.
+    """
+    if cell < now:
+        return cell[2 * RECORD_SIZE if cell[RECORD_SIZE:] < now else RECORD_SIZE :]
+    if (
+        len(cell) >= doubled
+        and len(cell) % doubled == 0
+        and _is_power_of_two(len(cell) // doubled)
+    ):
+        return swept(cell, now)
+    return cell
+
+
 def swept(cell: bytes, now: bytes) -> bytes:
     """Return a cell without the records whose expiry lies before a moment."""
     return b"".join(
@@ -45,3 +74,7 @@ def swept(cell: bytes, now: bytes) -> bytes:
         for at in range(0, len(cell), RECORD_SIZE)
         if cell[at : at + EXPIRY_SIZE] >= now
     )
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0

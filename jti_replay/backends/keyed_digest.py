@@ -6,9 +6,9 @@ import os
 import secrets
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Protocol
 
 DIGEST_SIZE = 12
 """Bytes in a digest: 96 bits."""
@@ -16,48 +16,70 @@ DIGEST_SIZE = 12
 MOST_NAMESPACES = 1024
 """Namespaces for which the beginning of a digest is kept. A site has a few issuers."""
 
-Digest: TypeAlias = Callable[[str, str], bytes]
-"""Computes the digest of a (namespace, jti) pair. No two pairs feed it the same input."""
+pack = struct.Struct("=qI").pack
+"""Makes a digest of a hash of Python and the low bits of another one."""
+
+LOW = 0xFFFFFFFF
 
 
-def keyed_digest() -> Digest:
+class KeyedDigest(Protocol):
+    """Computes the digest of a (namespace, jti) pair. No two pairs feed it the same input."""
+
+    @property
+    def prefixes(self) -> Mapping[str, tuple[str, str]]:
+        """
+        By namespace, what goes before a jti in either half of its digest, for those to whom
+        a call is too dear: ``pack(hash(first + jti), hash(second + jti) & LOW)``. What is not
+        in it is to be left to the call.
+        """
+
+    def __call__(self, namespace: str, jti: str) -> bytes:
+        """Return the digest of a pair."""
+
+
+def keyed_digest() -> KeyedDigest:
     """Return a digest function under a new key, the fastest one that this Python has."""
     info = sys.hash_info
     if info.width == 64 and info.algorithm.startswith("siphash"):
-        return siphash_digest()
-    return blake2b_digest()
+        return SiphashDigest()
+    return Blake2Digest()
 
 
-def siphash_digest() -> Digest:
+class SiphashDigest:
     """
-    Return a digest function made of Python's own str hash, SipHash (PEP 456).
+    A digest function made of Python's own str hash, SipHash (PEP 456).
 
     Two secret prefixes make two independent functions of it, of which 64 and 32 bits are
     taken. They also serve as its key where PYTHONHASHSEED has given away the usual one.
     """
-    secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    pack = struct.Struct("=qI").pack
-    prefixes: dict[str, tuple[str, str]] = {}
 
-    def digest(namespace: str, jti: str) -> bytes:
-        try:
-            first, second = prefixes[namespace]
-        except KeyError:
-            if len(prefixes) >= MOST_NAMESPACES:
-                prefixes.clear()
-            scope = f"{len(namespace)}:{namespace}"
-            first, second = prefixes[namespace] = secret[0] + scope, secret[1] + scope
-        return pack(hash(first + jti), hash(second + jti) & 0xFFFFFFFF)
+    def __init__(self) -> None:
+        self._secrets = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        self.prefixes: dict[str, tuple[str, str]] = {}
 
-    return digest
+    def __call__(self, namespace: str, jti: str) -> bytes:
+        """Return the digest of a pair."""
+        first, second = self.prefixes.get(namespace) or self._begin(namespace)
+        return pack(hash(first + jti), hash(second + jti) & LOW)
+
+    def _begin(self, namespace: str) -> tuple[str, str]:
+        if len(self.prefixes) >= MOST_NAMESPACES:
+            self.prefixes.clear()
+        scope = f"{len(namespace)}:{namespace}"
+        first, second = self._secrets
+        made = self.prefixes[namespace] = first + scope, second + scope
+        return made
 
 
-def blake2b_digest() -> Digest:
-    """Return a digest function made of keyed BLAKE2b (RFC 7693)."""
-    key = os.urandom(32)
+class Blake2Digest:
+    """A digest function made of keyed BLAKE2b (RFC 7693)."""
 
-    def digest(namespace: str, jti: str) -> bytes:
+    prefixes: Mapping[str, tuple[str, str]] = {}
+
+    def __init__(self) -> None:
+        self._key = os.urandom(32)
+
+    def __call__(self, namespace: str, jti: str) -> bytes:
+        """Return the digest of a pair."""
         text = f"{len(namespace)}:{namespace}{jti}".encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=DIGEST_SIZE, key=key).digest()
-
-    return digest
+        return blake2b(text, digest_size=DIGEST_SIZE, key=self._key).digest()

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
-import weakref
 from collections.abc import Collection, Hashable, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core import checks
 
+from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError, CacheFull
+from jti_replay.expiry import LATEST
+from jti_replay.reservation import Reservation
+from jti_replay.signals import jti_reserved
 
-from . import cells
+from . import cells, forks
 from .base import BaseReplayCache
 from .cells import EXPIRY_SIZE, RECORD_SIZE
-from .keyed_digest import keyed_digest
+from .keyed_digest import LOW, keyed_digest, pack
+from .seconds import Second
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
 
 DEFAULT_MAX_ENTRIES = 1_000_000
 
-RECORDS_PER_CELL = 48
+RECORDS_PER_CELL = 16
 """
-Records that a cell holds on average when the cache is full. So many that few cells are smaller
-than 512 bytes: up to there CPython keeps memory by size, and what grows leaves holes behind.
+Records that a cell holds on average when the cache is full: few, because each reserve looks
+through a cell and copies it.
 """
-
-MOST_CELLS = 1 << 20
 
 LARGE_CELL = 2 * RECORDS_PER_CELL * RECORD_SIZE
-SWEEP_SIZES = frozenset(LARGE_CELL << n for n in range(16))
-"""Sizes, in bytes, at which a whole cell is searched for expired records: it has doubled."""
+"""Bytes in a cell that holds twice as many."""
+
+MOST_CELLS = 1 << 20
 
 
 class InMemoryCache(BaseReplayCache):
@@ -57,65 +64,122 @@ class InMemoryCache(BaseReplayCache):
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
-        self.digest = keyed_digest()
+        digest = keyed_digest()
+        self.digest = digest
+        # None of them where each reserve has to take the long way.
+        usual = not self.refuses_cold_start and type(self).add is InMemoryCache.add
+        self._prefixes = digest.prefixes if usual else {}
         self.max_entries: int = self.options.get("max_entries", DEFAULT_MAX_ENTRIES)
         self._lock = threading.Lock()
-        self._cells = [b""] * (1 if self.check() else _number_of_cells(self.max_entries))
+        self._number = 1 if self.check() else _number_of_cells(self.max_entries)
+        self._cells = [b""] * self._number
         self._live = 0
-        # By second: how many live entries expire in it, and how their records begin.
-        self._expiring: dict[int, tuple[list[int], bytes]] = {}
+        self._dead = 0  # Entries that have expired, and whose records are still there.
+        self._seconds: dict[int, Second] = {}
         self._removals = 0
         # The latest second whose entries have been forgotten.
         self._forgotten = 0
         self._second = 0
         self._made_at = time.time()
         self._tick(self._made_at)
-        _caches.add(self)
+        forks.caches.add(self)
+
+    def reserve(
+        self,
+        jti: str,
+        expires_at: datetime | int | float | None = None,
+        *,
+        namespace: str = "",
+        usable_since: datetime | int | float | None = None,
+        request: HttpRequest | None = None,
+        profile: str | None = None,
+    ) -> Reservation | None:
+        """
+        Do what :meth:`BaseReplayCache.reserve` does, at two thirds of its cost.
+
+        Calls from function to function are what is dear here. So the usual case, a new jti
+        whose expiry is a whole number and later than now + TTL, is dealt with in one. All
+        others begin anew in the base class, and come to :meth:`add`.
+        """
+        if (
+            type(jti) is str
+            and jti
+            and type(expires_at) is int
+            and (prefixes := self._prefixes.get(namespace)) is not None
+        ):
+            first_hash = hash(prefixes[0] + jti)
+            digest = pack(first_hash, hash(prefixes[1] + jti) & LOW)
+            place = first_hash % self._number
+            record = None
+            now = time.time()
+            self._lock.acquire()  # This and try are half the cost of a with statement.
+            try:
+                if now >= self._until:
+                    self._tick(now)
+                cell = self._cells[place]
+                if (
+                    self._soonest <= expires_at < LATEST
+                    and self._live < self.max_entries
+                    and cell.find(digest) < 0
+                ):
+                    second = self._seconds.get(expires_at) or self._begin_second(expires_at)
+                    if self._dead and cell:
+                        cell = self._cleared(cell)
+                    record = second.prefix + digest
+                    self._cells[place] = cell + record
+                    second.count += 1
+                    self._live += 1
+            finally:
+                self._lock.release()
+            if record is not None:
+                entry = record, second.expiry
+                reservation = Reservation(self, jti, namespace, entry, request, profile)
+                if jti_reserved.receivers:
+                    Subject.of(reservation).reserved()
+                return reservation
+        return super().reserve(
+            jti,
+            expires_at,
+            namespace=namespace,
+            usable_since=usable_since,
+            request=request,
+            profile=profile,
+        )
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         """Remember a digest for as many whole seconds as its deadline asks for."""
         now = time.time()
         expiry = math.ceil(deadline)
-        place = hash(digest) % len(self._cells)
-        self._lock.acquire()  # This and try are half the cost of a with statement.
-        try:
+        place = cells.place(digest, self._number)
+        with self._lock:
             if not self._from <= now < self._until:
                 self._tick(now)
             cell = self._cells[place]
-            if cell.find(digest) >= 0 and (at := cells.find(cell, digest)) >= 0:
+            at = cells.find(cell, digest)
+            if at >= 0:
                 if cell[at : at + EXPIRY_SIZE] >= self._next_second:
                     return None
                 cell = cells.without(cell, at)
+                self._dead -= 1
             if expiry <= self._floor:
                 expiry = self._allow(expiry)
             if self._live >= self.max_entries:
                 raise CacheFull(
                     f"The replay cache {self.alias!r} holds {self.max_entries} live entries."
                 )
-            if cell and cell < self._next_second:
-                # Its oldest record has expired. Up to two go for each that comes, so that a
-                # cell shrinks when there is less to remember.
-                cell = cell[RECORD_SIZE:]
-                if cell < self._next_second:
-                    cell = cell[RECORD_SIZE:]
-            elif len(cell) >= LARGE_CELL and len(cell) in SWEEP_SIZES:
-                cell = cells.swept(cell, self._next_second)
-            try:
-                count, prefix = self._expiring[expiry]
-            except KeyError:
-                count, prefix = self._begin_second(expiry)
-            record = prefix + digest
+            if self._dead and cell:
+                cell = self._cleared(cell)
+            second = self._seconds.get(expiry - 1) or self._begin_second(expiry - 1)
+            record = second.prefix + digest
             self._cells[place] = cell + record
-            count[0] += 1
+            second.count += 1
             self._live += 1
-        finally:
-            self._lock.release()
         return record, expiry
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Forget a digest, if it is live and the owner's."""
         now = time.time()
-        place = hash(digest) % len(self._cells)
+        place = cells.place(digest, self._number)
         with self._lock:
             self._tick(now)
             cell = self._cells[place]
@@ -130,9 +194,9 @@ class InMemoryCache(BaseReplayCache):
             self._live -= 1
             # The next record of this digest and second must not look like this one.
             self._removals += 1
-            count, _ = self._expiring[expiry]
-            count[0] -= 1
-            self._expiring[expiry] = count, cells.prefix(expiry, self._removals)
+            second = self._seconds[expiry - 1]
+            second.count -= 1
+            second.prefix = cells.prefix(expiry, self._removals)
             return True
 
     async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
@@ -177,22 +241,30 @@ class InMemoryCache(BaseReplayCache):
         """Count out the entries of the seconds that have passed, and note which one it is."""
         second = math.floor(now)
         if second > self._second:
-            passed: Collection[int] = range(self._second + 1, second + 1)
-            if len(passed) > len(self._expiring):
-                passed = [expiry for expiry in self._expiring if expiry <= second]
-            for expiry in passed:
-                if expiry in self._expiring:
-                    count, _ = self._expiring.pop(expiry)
-                    self._live -= count[0]
-                    self._forgotten = max(self._forgotten, expiry)
+            passed: Collection[int] = range(self._second, second)
+            if len(passed) > len(self._seconds):
+                passed = [last for last in self._seconds if last < second]
+            for last in passed:
+                over = self._seconds.pop(last, None)
+                if over is not None:
+                    self._live -= over.count
+                    self._dead += over.count
+                    self._forgotten = max(self._forgotten, over.expiry)
         self._second = second
         self._from, self._until = float(second), second + 1.0
         self._next_second = (second + 1).to_bytes(EXPIRY_SIZE, "big")
         self._floor = max(second, self._forgotten)
+        # An entry that is live for the last time then, or later, outlives the TTL.
+        self._soonest = max(math.ceil(second + self.ttl), self._floor)
 
-    def _begin_second(self, expiry: int) -> tuple[list[int], bytes]:
-        self._expiring[expiry] = [0], cells.prefix(expiry, self._removals)
-        return self._expiring[expiry]
+    def _begin_second(self, last: int) -> Second:
+        second = self._seconds[last] = Second(last, self._removals)
+        return second
+
+    def _cleared(self, cell: bytes) -> bytes:
+        left = cells.cleared(cell, self._next_second, doubled=LARGE_CELL)
+        self._dead -= (len(cell) - len(left)) // RECORD_SIZE
+        return left
 
     def _allow(self, expiry: int) -> int:
         if self._second < self._forgotten and expiry <= self._forgotten:
@@ -202,36 +274,6 @@ class InMemoryCache(BaseReplayCache):
                 "jti that expires no later."
             )
         return max(expiry, self._second + 1)  # No entry lives for less.
-
-
-# After a fork, the child goes on with a copy of the entries. No other thread may be changing
-# them meanwhile, or hold a lock that nobody would release in the child.
-_caches: weakref.WeakSet[InMemoryCache] = weakref.WeakSet()
-_held: list[threading.Lock] = []
-
-
-def _hold_locks() -> None:
-    for cache in list(_caches):
-        cache._lock.acquire()
-        _held.append(cache._lock)
-
-
-def _let_locks_go() -> None:
-    while _held:
-        _held.pop().release()
-
-
-def _begin_anew() -> None:
-    # A worker that is forked in place of a dead one knows nothing of what that one had seen.
-    now = time.time()
-    for cache in list(_caches):
-        cache._made_at = now
-    _let_locks_go()
-
-
-os.register_at_fork(
-    before=_hold_locks, after_in_parent=_let_locks_go, after_in_child=_begin_anew
-)
 
 
 def _number_of_cells(max_entries: int) -> int:
