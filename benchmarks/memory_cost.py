@@ -2,74 +2,92 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from .designs import DESIGNS, FLOOR, Design
-from .method import Cost, compare, fresh_jtis, progress
+from .designs import DESIGNS, FLOOR, LOCMEM, OURS, Design
+from .method import compare, fresh_jtis, progress
+from .scale import Scale
 
 SMALL = 10_000
-"""So few live entries that a batch would change their number: built anew for each round."""
+"""So few live entries that a batch would change their number: filled anew for each round."""
+
+Batches = Mapping[str, tuple[Callable[[], object], int]]
 
 
-def measure(sizes: list[int], rounds: int) -> dict[str, Any]:
-    """Return the costs of new and of replayed jtis, by number of live entries."""
-    return {
-        "new": {str(live): _costs(live, rounds, replayed=False) for live in sizes},
-        "replayed": {str(live): _costs(live, rounds, replayed=True) for live in sizes},
-    }
-
-
-def measure_threads(numbers: list[int], rounds: int) -> dict[str, Any]:
-    """Return the costs with several threads at once, by number of threads."""
-    results = {}
-    for number in numbers:
-        progress(f"in-memory reserve, {number} threads")
-
-        def batches(number: int = number) -> Mapping[str, tuple[Callable[[], object], int]]:
-            return {
-                name: _in_threads(make(2_000_000), number) for name, make in DESIGNS.items()
-            }
-
-        results[str(number)] = _plain(compare(batches, base=FLOOR, rounds=rounds))
+def measure(scale: Scale) -> dict[str, Any]:
+    """Return the costs of new and of replayed jtis, by the number of live entries."""
+    results: dict[str, Any] = {}
+    for live in scale.sizes:
+        results |= _costs(live, scale, list(DESIGNS))
+    for live in scale.more_sizes:
+        results |= _costs(live, scale, [FLOOR, OURS, LOCMEM])
     return results
 
 
-def _costs(live: int, rounds: int, *, replayed: bool) -> dict[str, Any]:
+def measure_threads(scale: Scale) -> dict[str, Any]:
+    """Return the costs with several threads at once, by the number of threads."""
+    results = {}
+    for number in scale.threads:
+        progress(f"in-memory reserve, {number} threads")
+
+        def batches(number: int = number) -> Batches:
+            return {
+                name: _in_threads(make(1_000_000), number) for name, make in DESIGNS.items()
+            }
+
+        results[f"new, {number} thread{'s' if number > 1 else ''}"] = compare(
+            batches, base=FLOOR, rounds=scale.small_rounds
+        )
+    return results
+
+
+def _costs(live: int, scale: Scale, names: Collection[str]) -> dict[str, Any]:
+    progress(f"in-memory reserve, {live:,} live entries")
     batch = 200 if live <= SMALL else 1000
-    capacity = live + batch * (rounds + 1)
+    rounds = scale.small_rounds if live <= SMALL else scale.rounds
     filled: dict[str, tuple[Design, list[str]]] = {}
 
     def fill() -> None:
-        for name, make in DESIGNS.items():
+        for name in random.sample(list(names), len(names)):
             if live > SMALL:
-                progress(f"in-memory reserve, filling {live:,} entries: {name}")
-            design = make(max(capacity, 1_000_000))
+                progress(f"filling {live:,} entries: {name}")
+            design = DESIGNS[name](max(live + batch * (rounds + 1), 1_000_000))
             known = fresh_jtis(batch)
+            expiry = _expiry()
             for jti in known:
-                design.reserve(jti, _expiry())
-            for jti in fresh_jtis(live - batch):
-                design.reserve(jti, _expiry())
+                design.reserve(jti, expiry)
+            for _ in range(live // batch - 1):
+                for jti in fresh_jtis(batch):
+                    design.reserve(jti, expiry)
             filled[name] = design, known
 
-    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+    def new() -> Batches:
         if live <= SMALL or not filled:
             fill()
         return {
-            # The same text in new objects: nothing about them is cached.
-            name: (
-                _batch(
-                    design, [j[:7] + j[7:] for j in known] if replayed else fresh_jtis(batch)
-                ),
-                batch,
-            )
+            name: (_batch(design, fresh_jtis(batch)), batch)
+            for name, (design, _) in filled.items()
+        }
+
+    def replayed() -> Batches:
+        return {
+            # The same texts in new objects: nothing about them has been computed.
+            name: (_batch(design, [jti[:7] + jti[7:] for jti in known]), batch)
             for name, (design, known) in filled.items()
         }
 
-    progress(f"in-memory reserve, {live:,} live entries")
-    return _plain(compare(batches, base=FLOOR, rounds=rounds))
+    return {
+        f"new, {live:,} live": compare(
+            new, base=FLOOR, rounds=rounds, clock=time.thread_time_ns
+        ),
+        f"replayed, {live:,} live": compare(
+            replayed, base=FLOOR, rounds=rounds, clock=time.thread_time_ns
+        ),
+    }
 
 
 def _batch(design: Design, jtis: list[str]) -> Callable[[], object]:
@@ -98,7 +116,3 @@ def _in_threads(design: Design, number: int) -> tuple[Callable[[], object], int]
 
 def _expiry() -> int:
     return int(time.time()) + 600
-
-
-def _plain(costs: dict[str, Cost]) -> dict[str, Any]:
-    return {name: {"ns": cost.nanoseconds, "ratio": cost.ratio} for name, cost in costs.items()}

@@ -9,19 +9,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .method import progress
+from .designs import DESIGNS, FLOOR, OURS
+from .method import fresh_jtis, progress
+from .scale import Scale
 
 WARM_UP = 1000
 
 
-def measure(live: int) -> dict[str, Any]:
+def measure(scale: Scale) -> dict[str, Any]:
     """Return the bytes per entry, by design."""
-    from .designs import DESIGNS
-
     results = {}
-    for name in DESIGNS:
-        progress(f"bytes per entry: {name}")
-        command = [sys.executable, "-m", "benchmarks.memory_size", name, str(live)]
+    for name in DESIGNS if scale.all_sizes else (FLOOR, OURS):
+        progress(f"bytes per entry at {scale.entries:,}: {name}")
+        command = [sys.executable, "-m", "benchmarks.memory_size", name, str(scale.entries)]
         ended = subprocess.run(
             command,
             check=True,
@@ -30,13 +30,10 @@ def measure(live: int) -> dict[str, Any]:
             cwd=Path(__file__).parent.parent,
         )
         results[name] = float(ended.stdout)
-    return results
+    return {f"bytes per entry, {scale.entries:,} live": results}
 
 
 def _bytes_per_entry(name: str, live: int) -> float:
-    from .designs import DESIGNS
-    from .method import fresh_jtis
-
     design = DESIGNS[name](max(live + WARM_UP, 1_000_000))
     expiry = int(time.time()) + 600
     for jti in fresh_jtis(WARM_UP):
@@ -55,7 +52,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    from django.conf import settings
-
-    settings.configure()
     print(_bytes_per_entry(sys.argv[1], int(sys.argv[2])))

@@ -4,52 +4,83 @@ from __future__ import annotations
 
 import random
 import time
+from bisect import bisect_left
+from itertools import chain
 from typing import Any
 from unittest import mock
 
-from .designs import DESIGNS, Nothing
+from .designs import DESIGNS, NoOp
 from .method import fresh_jtis, percentile, progress
-
-RATE = 4000
-"""New jtis in a second of the clock that is shown to the designs."""
+from .scale import Scale
 
 LIFETIMES = (60, 100, 200)
+"""Seconds, by the clock that is shown to the designs."""
+
+MEAN_LIFETIME = sum(LIFETIMES) // len(LIFETIMES)
+RUNS = 3
 MILLISECOND = 1_000_000
+NEARBY = 5
+"""Inserts by which a pause may come earlier or later and still be the same one."""
+
+CONTROL = "no-op (control)"
 
 
-def measure(operations: int) -> dict[str, Any]:
-    """Return percentiles and counts of slow operations, by design."""
+def measure(scale: Scale) -> dict[str, Any]:
+    """Return percentiles and numbers of slow operations, by live entries and by design."""
     results = {}
-    for name, make in {"nothing (control)": Nothing, **DESIGNS}.items():
-        progress(f"pauses in {operations:,} inserts: {name}")
-        results[name] = _pauses(make(1_000_000), operations)
+    for live, inserts in scale.pauses:
+        found = {}
+        for name, make in {CONTROL: NoOp, **DESIGNS}.items():
+            progress(f"pauses in {inserts:,} inserts at {live:,} live entries: {name}")
+            # What the machine does comes at random. What a design does comes again.
+            runs = [
+                _latencies(make(2 * live, MEAN_LIFETIME), live, inserts) for _ in range(RUNS)
+            ]
+            found[name] = _summary(*runs)
+        results[f"{live:,} live, {inserts:,} inserts"] = found
     return results
 
 
-def _pauses(design: Any, operations: int) -> dict[str, float]:
+def _latencies(design: Any, live: int, inserts: int) -> list[int]:
     clock = _Clock()
+    step = MEAN_LIFETIME / live
+    lifetimes = random.Random(1)
     latencies = []
     measure_ns = time.perf_counter_ns
     with mock.patch("time.time", clock):
-        for _ in range(operations):
-            clock.now += 1 / RATE
+        for _ in range(inserts):
+            clock.now += step
             jti = fresh_jtis(1)[0]
-            expiry = int(clock.now) + random.choice(LIFETIMES)
+            expiry = int(clock.now) + lifetimes.choice(LIFETIMES)
             start = measure_ns()
             design.reserve(jti, expiry)
             latencies.append(measure_ns() - start)
-    latencies.sort()
+    return latencies
+
+
+def _summary(*runs: list[int]) -> dict[str, float]:
+    slow = [
+        [at for at, latency in enumerate(latencies) if latency > MILLISECOND]
+        for latencies in runs
+    ]
+    ordered = sorted(chain.from_iterable(runs))
     return {
-        "p50": percentile(latencies, 0.5),
-        "p99.99": percentile(latencies, 0.9999),
-        "over 1 ms": sum(latency > MILLISECOND for latency in latencies),
-        "longest": latencies[-1],
+        "p50 us": percentile(ordered, 0.5) / 1000,
+        "p99.99 us": percentile(ordered, 0.9999) / 1000,
+        "longest ms": ordered[-1] / MILLISECOND,
+        "over 1 ms": sum(map(len, slow)),
+        "repeated": sum(all(_has_nearby(other, at) for other in slow[1:]) for at in slow[0]),
     }
+
+
+def _has_nearby(places: list[int], at: int) -> bool:
+    following = bisect_left(places, at - NEARBY)
+    return following < len(places) and places[following] <= at + NEARBY
 
 
 class _Clock:
     def __init__(self) -> None:
-        self.now = time.time()
+        self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
         return self.now

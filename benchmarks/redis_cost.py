@@ -19,6 +19,7 @@ from .redis_server import redis_server
 BATCH = 300
 TASKS = 100
 RAW_SET, RAW_DELETE = "redis-py SET NX PX", "redis-py DEL"
+RESERVE, RELEASE, ARESERVE = "RedisCache.reserve", "Reservation.release", "RedisCache.areserve"
 
 
 def measure(rounds: int) -> dict[str, Any] | None:
@@ -45,7 +46,7 @@ def measure(rounds: int) -> dict[str, Any] | None:
             return {
                 "reserve": _reserve(raw, rounds),
                 "release": _release(raw, rounds),
-                "async": _async(raw, rounds),
+                "reserve, 100 tasks": _async(raw, rounds),
                 "round trips": _round_trips(raw),
                 "bytes per key": _bytes_per_key(raw),
             }
@@ -55,7 +56,7 @@ def _reserve(raw: redis.Redis, rounds: int) -> dict[str, Any]:
     cache, expiry = replay_caches["default"], int(time.time()) + 600
     calls: dict[str, Callable[[str], Any]] = {
         RAW_SET: lambda jti: raw.set(jti, b"1", nx=True, px=600_000),
-        "RedisCache.reserve": lambda jti: cache.reserve(jti, expiry),
+        RESERVE: lambda jti: cache.reserve(jti, expiry),
         "django-redis cache.add": lambda jti: caches["default"].add(jti, 1, timeout=600),
         "Django RedisCache.add": lambda jti: caches["django"].add(jti, 1, timeout=600),
     }
@@ -72,10 +73,10 @@ def _release(raw: redis.Redis, rounds: int) -> dict[str, Any]:
         held = [cache.reserve(jti, expiry) for jti in fresh_jtis(BATCH)]
         return {
             RAW_DELETE: (lambda: [raw.delete(key) for key in keys], BATCH),
-            "Reservation.release": (lambda: [one and one.release() for one in held], BATCH),
+            RELEASE: (lambda: [one and one.release() for one in held], BATCH),
         }
 
-    return _plain(compare(batches, base=RAW_DELETE, rounds=rounds))
+    return compare(batches, base=RAW_DELETE, rounds=rounds)
 
 
 def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
@@ -96,14 +97,14 @@ def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
                     lambda: [raw.set(jti, b"1", nx=True, px=600_000) for jti in jtis],
                     len(jtis),
                 ),
-                "RedisCache.areserve": (lambda: runner.run(_tasks(ours)), len(jtis)),
+                ARESERVE: (lambda: runner.run(_tasks(ours)), len(jtis)),
                 "django-redis cache.aadd": (
                     lambda: runner.run(_tasks(django_redis)),
                     len(jtis),
                 ),
             }
 
-        return _plain(compare(batches, base=RAW_SET, rounds=rounds))
+        return compare(batches, base=RAW_SET, rounds=rounds)
 
 
 async def _tasks(call: Callable[[str], Coroutine[Any, Any, None]]) -> None:
@@ -144,7 +145,7 @@ def _costs(calls: dict[str, Callable[[str], Any]], base: str, rounds: int) -> di
     def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
         return {name: (_run(call), BATCH) for name, call in calls.items()}
 
-    return _plain(compare(batches, base=base, rounds=rounds))
+    return compare(batches, base=base, rounds=rounds)
 
 
 def _run(call: Callable[[str], Any]) -> Callable[[], object]:
@@ -155,7 +156,3 @@ def _run(call: Callable[[str], Any]) -> Callable[[], object]:
             assert call(jti)
 
     return run
-
-
-def _plain(costs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: {"ns": cost.nanoseconds, "ratio": cost.ratio} for name, cost in costs.items()}

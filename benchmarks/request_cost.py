@@ -1,23 +1,33 @@
-"""What the decorator adds to a view that verifies the token with PyJWT anyway."""
+"""What the decorator adds to a whole request, whose view verifies with PyJWT anyway."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, JsonResponse
 from django.test import RequestFactory, override_settings
+from django.urls import path
 
+from jti_replay.bearer import bearer_token
 from jti_replay.decorators import reserve_jti
+from jti_replay.profiles import get_profile
+from jti_replay.verification import verify
 
 from .method import compare, fresh_jtis, progress
 
 BATCH = 200
 ISSUER, AUDIENCE = "https://issuer.example", "https://service.example"
+
+PLAIN = "a view that does nothing"
+VERIFY = "verify with PyJWT"
+GUARD_VERIFY = "verify as the decorator does"
+RESERVE = "reserve_jti(atomic=False)"
 
 
 def measure(rounds: int) -> dict[str, Any]:
@@ -37,12 +47,13 @@ def _costs(
     algorithm: str, signing: Any, setting: bytes, key: Any, rounds: int
 ) -> dict[str, Any]:
     progress(f"a whole request, {algorithm}")
-    factory = RequestFactory()
+
+    def plain(request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"sub": "job"})
 
     def verify_only(request: HttpRequest) -> JsonResponse:
-        token = request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
         claims = jwt.decode(
-            token,
+            request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer "),
             key,
             algorithms=[algorithm],
             issuer=ISSUER,
@@ -52,26 +63,38 @@ def _costs(
         )
         return JsonResponse({"sub": claims["sub"]})
 
-    @reserve_jti
+    def verify_as_guard(request: HttpRequest) -> JsonResponse:
+        claims = verify(bearer_token(request), get_profile("default"))
+        return JsonResponse({"sub": claims["sub"]})
+
+    # No transaction: that of the view is the project's business, and costs what it costs.
+    @reserve_jti(atomic=False)
     def verify_and_reserve(request: Any) -> JsonResponse:
         return JsonResponse({"sub": request.jwt_claims["sub"]})
 
-    def requests() -> list[HttpRequest]:
-        now = int(time.time())
-        return [
-            factory.post("/", HTTP_AUTHORIZATION=f"Bearer {_token(jti, now)}")
-            for jti in fresh_jtis(BATCH)
-        ]
+    views: dict[str, Callable[..., JsonResponse]] = {
+        VERIFY: verify_only,
+        RESERVE: verify_and_reserve,
+        GUARD_VERIFY: verify_as_guard,
+        PLAIN: plain,
+    }
 
-    def _token(jti: str, now: int) -> str:
+    class URLs:
+        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
+
+    def token(jti: str, now: int) -> str:
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "job", "iat": now, "exp": now + 300}
         return jwt.encode({**claims, "jti": jti}, signing, algorithm)
 
+    def environs(at: int) -> list[dict[str, Any]]:
+        now = int(time.time())
+        return [
+            factory.post(f"/{at}", HTTP_AUTHORIZATION=f"Bearer {token(jti, now)}").environ
+            for jti in fresh_jtis(BATCH)
+        ]
+
     def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {
-            "verify with PyJWT only": (_run(verify_only, requests()), BATCH),
-            "reserve_jti": (_run(verify_and_reserve, requests()), BATCH),
-        }
+        return {name: (_run(handler, environs(at)), BATCH) for at, name in enumerate(views)}
 
     profile = {
         "ISSUER": ISSUER,
@@ -79,14 +102,25 @@ def _costs(
         "ALGORITHMS": [algorithm],
         "KEY": setting,
     }
-    with override_settings(JTI_REPLAY={"PROFILES": {"default": profile}}):
-        costs = compare(batches, base="verify with PyJWT only", rounds=rounds)
-    return {name: {"ns": cost.nanoseconds, "ratio": cost.ratio} for name, cost in costs.items()}
+    with override_settings(
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=URLs,
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        JTI_REPLAY={"PROFILES": {"default": profile}},
+    ):
+        factory, handler = RequestFactory(), WSGIHandler()
+        return compare(batches, base=VERIFY, rounds=rounds, clock=time.thread_time_ns)
 
 
-def _run(view: Callable[..., Any], requests: list[HttpRequest]) -> Callable[[], object]:
+def _run(handler: WSGIHandler, environs: list[dict[str, Any]]) -> Callable[[], object]:
     def run() -> None:
-        while requests:  # A request is gone once it is answered, with all that hangs on it.
-            assert view(requests.pop()).status_code == 200
+        while environs:  # A request is gone once it is answered, with all that hangs on it.
+            response = handler(environs.pop(), _start_response)
+            b"".join(response)
+            response.close()
 
     return run
+
+
+def _start_response(status: str, headers: object) -> None:
+    assert status == "200 OK", status

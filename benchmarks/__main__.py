@@ -1,0 +1,106 @@
+"""
+Measure what the guard costs, beside its peers, and whether it holds its targets.
+
+    python -m benchmarks                                     all of it
+    python -m benchmarks --quick                             the most of it, in a minute
+    python -m benchmarks --json docs/performance.json --plots docs --render
+                                                             and write docs/performance.md
+    python -m benchmarks --from docs/performance.json --plots docs --render
+                                                             the same, without measuring
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+from django.conf import settings
+
+from . import machine, memory_cost, memory_size, pauses, redis_cost, request_cost
+from .method import progress
+from .report import render
+from .scale import FULL, QUICK, SMOKE, Scale
+from .tables import as_text, tables
+
+SECTIONS: dict[str, Callable[[Scale], Any]] = {
+    "memory": memory_cost.measure,
+    "threads": memory_cost.measure_threads,
+    "memory size": memory_size.measure,
+    "pauses": pauses.measure,
+    "redis": lambda scale: redis_cost.measure(scale.small_rounds),
+    "request": lambda scale: request_cost.measure(scale.small_rounds),
+}
+"""What is measured, in this order. Each gives a dict of tables; None if it has no server."""
+
+
+def main() -> None:
+    """Measure, or read what was measured, and show it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--quick", action="store_const", const=QUICK, dest="scale")
+    scale.add_argument(
+        "--smoke",
+        action="store_const",
+        const=SMOKE,
+        dest="scale",
+        help="run each part for a moment; the figures mean nothing",
+    )
+    scale.add_argument(
+        "--from", type=Path, metavar="FILE", dest="source", help="measure nothing, read this"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write the plots here")
+    parser.add_argument(
+        "--render", action="store_true", help="write the tables into docs/performance.md"
+    )
+    arguments = parser.parse_args()
+
+    if arguments.source:
+        results = json.loads(arguments.source.read_text())
+    else:
+        results = measure(arguments.scale or FULL)
+    for title, rows in tables(results):
+        if title != "Targets":
+            print(f"\n{title}\n{as_text(rows)}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.plots:
+        from .plots import draw
+
+        draw(results, arguments.plots)
+    if arguments.render:
+        render(results)
+    print(f"\n{results['machine']}")
+    title, rows = next(tables(results))
+    print(f"\n{title}\n{as_text(rows)}")
+
+
+def measure(scale: Scale) -> dict[str, Any]:
+    """Return the results of all sections."""
+    settings.configure(
+        INSTALLED_APPS=["jti_replay"],
+        # Replays are part of what is measured, but not what logging does with them.
+        LOGGING={"version": 1, "loggers": {"jti_replay": {"level": "CRITICAL"}}},
+    )
+    django.setup()
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    results: dict[str, Any] = {"machine": machine.describe(command)}
+    started = time.monotonic()
+    for name, section in SECTIONS.items():
+        results[name] = section(scale)
+    progress(f"measured in {time.monotonic() - started:.0f} seconds\n")
+    return results
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The benchmarks run, and tell of every target. What the figures are is not for a test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import BEGIN, DOCUMENT, END, render
+from benchmarks.tables import tables
+from benchmarks.targets import TARGETS, Target
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> None:
+    found = tmp_path / "figures.json"
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--smoke", "--json", found],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    last_table = ended.stdout.rpartition("Targets")[2].splitlines()
+    outcomes = {
+        target.name: line.split("  ")[-1].strip()
+        for target in TARGETS
+        for line in last_table
+        if line.startswith(f"{target.name} ")
+    }
+    assert set(outcomes) == {target.name for target in TARGETS}
+    assert set(outcomes.values()) <= {"held", "MISSED", "not measured"}
+    assert "live entries" in ended.stderr  # What it is at.
+    results = json.loads(found.read_text())
+    assert list(results["memory"]) == [
+        "new, 1,000 live",
+        "replayed, 1,000 live",
+        "new, 2,000 live",
+        "replayed, 2,000 live",
+    ]
+    document = tmp_path / "page.md"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):
+        render(results, document)
+    text = document.read_text()
+    assert text.startswith(f"before\n{BEGIN}\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    for title, _ in tables(results):
+        assert text.count(f"### {title}\n") == 1
+
+
+def test_the_page_has_a_place_for_the_results() -> None:
+    text = DOCUMENT.read_text()
+    assert 0 < text.index(BEGIN) < text.index(END)
+
+
+def test_a_page_without_a_place_is_left_alone(tmp_path: Path) -> None:
+    document = tmp_path / "page.md"
+    document.write_text("text")
+    with pytest.raises(ValueError, match="results"):
+        render({"machine": "any"}, document)
+    assert document.read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("figure", "at_least", "outcome"),
+    [(2.0, False, "held"), (2.1, False, "MISSED"), (2.0, True, "held"), (1.9, True, "MISSED")],
+)
+def test_a_target_is_held_up_to_its_limit(figure: float, at_least: bool, outcome: str) -> None:
+    target = Target("cost", "x", 2, lambda results: figure, at_least)
+    assert list(target.verdict({}).values())[-1] == outcome
+
+
+def test_a_figure_that_is_missing_is_no_success() -> None:
+    assert {target.verdict({})[""] for target in TARGETS} == {"not measured"}
