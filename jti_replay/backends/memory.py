@@ -156,20 +156,20 @@ class InMemoryCache(BaseReplayCache):
                 self._tick(now)
             cell = self._cells[place]
             at = cells.find(cell, digest)
-            if at >= 0:
-                if cell[at : at + EXPIRY_SIZE] >= self._next_second:
-                    return None
-                cell = cells.without(cell, at)
-                self._dead -= 1
+            if at >= 0 and cell[at : at + EXPIRY_SIZE] >= self._next_second:
+                return None
             if expiry <= self._floor:
                 expiry = self._allow(expiry)
             if self._live >= self.max_entries:
                 raise CacheFull(
                     f"The replay cache {self.alias!r} holds {self.max_entries} live entries."
                 )
+            second = self._seconds.get(expiry - 1) or self._begin_second(expiry - 1)
+            if at >= 0:
+                cell = cells.without(cell, at)
+                self._dead -= 1
             if self._dead and cell:
                 cell = self._cleared(cell)
-            second = self._seconds.get(expiry - 1) or self._begin_second(expiry - 1)
             record = second.prefix + digest
             self._cells[place] = cell + record
             second.count += 1

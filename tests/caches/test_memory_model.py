@@ -52,17 +52,29 @@ class CacheAndModel(RuleBasedStateMachine):
         namespace=st.sampled_from(["", "a", "b"]),
         number=st.integers(0, 300),
         lifetime=st.none() | st.integers(-5, 30) | st.floats(-5, 30),
+        whole=st.booleans(),
     )
-    def reserve(self, namespace: str, number: int, lifetime: float | None) -> Any:
-        return self.reserve_one(namespace, str(number), lifetime)
+    def reserve(self, namespace: str, number: int, lifetime: float | None, whole: bool) -> Any:
+        return self.reserve_one(namespace, str(number), self.expiry(lifetime, whole))
 
-    @rule(target=reservations, first=st.integers(0, 200), lifetime=st.integers(0, 30))
-    def reserve_many(self, first: int, lifetime: int) -> Any:
-        made = [self.reserve_one("", str(first + step), lifetime) for step in range(100)]
+    @rule(
+        target=reservations,
+        first=st.integers(0, 200),
+        lifetime=st.integers(0, 30),
+        whole=st.booleans(),
+    )
+    def reserve_many(self, first: int, lifetime: int, whole: bool) -> Any:
+        expires_at = self.expiry(lifetime, whole)
+        made = [self.reserve_one("", str(first + step), expires_at) for step in range(100)]
         return multiple(*[one for one in made if isinstance(one, Reservation)][:3])
 
-    def reserve_one(self, namespace: str, jti: str, lifetime: float | None) -> Any:
-        expires_at = None if lifetime is None else self.now + lifetime
+    def expiry(self, lifetime: float | None, whole: bool) -> float | None:
+        # Whole numbers go another way through the code.
+        if lifetime is None:
+            return None
+        return math.floor(self.now + lifetime) if whole else self.now + lifetime
+
+    def reserve_one(self, namespace: str, jti: str, expires_at: float | None) -> Any:
         live = self.live()
         try:
             reservation = self.cache.reserve(jti, expires_at, namespace=namespace)
