@@ -12,7 +12,6 @@ from django.core import checks
 
 from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError, CacheFull
-from jti_replay.expiry import LATEST
 from jti_replay.reservation import Reservation
 from jti_replay.signals import jti_reserved
 
@@ -73,7 +72,7 @@ class InMemoryCache(BaseReplayCache):
         self._lock = threading.Lock()
         self._number = 1 if self.check() else _number_of_cells(self.max_entries)
         self._cells = [b""] * self._number
-        self._live = 0
+        self._room: int = self.max_entries
         self._dead = 0  # Entries that have expired, and whose records are still there.
         self._seconds: dict[int, Second] = {}
         self._removals = 0
@@ -97,9 +96,9 @@ class InMemoryCache(BaseReplayCache):
         """
         Do what :meth:`BaseReplayCache.reserve` does, at two thirds of its cost.
 
-        Calls from function to function are what is dear here. So the usual case, a new jti
-        whose expiry is a whole number and later than now + TTL, is dealt with in one. All
-        others begin anew in the base class, and come to :meth:`add`.
+        Calls from function to function are what is dear here. So the usual case is dealt with
+        in one: a new jti, to expire in a second in which others do, later than now + TTL. All
+        else begins anew in the base class, and comes to :meth:`add`.
         """
         if (
             type(jti) is str
@@ -110,7 +109,7 @@ class InMemoryCache(BaseReplayCache):
             first_hash = hash(prefixes[0] + jti)
             digest = pack(first_hash, hash(prefixes[1] + jti) & LOW)
             place = first_hash % self._number
-            record = None
+            second = None
             now = time.time()
             self._lock.acquire()  # This and try are half the cost of a with statement.
             try:
@@ -118,20 +117,20 @@ class InMemoryCache(BaseReplayCache):
                     self._tick(now)
                 cell = self._cells[place]
                 if (
-                    self._soonest <= expires_at < LATEST
-                    and self._live < self.max_entries
+                    expires_at >= self._soonest
+                    and self._room
                     and cell.find(digest) < 0
+                    and (second := self._seconds.get(expires_at)) is not None
                 ):
-                    second = self._seconds.get(expires_at) or self._begin_second(expires_at)
                     if self._dead and cell:
                         cell = self._cleared(cell)
                     record = second.prefix + digest
                     self._cells[place] = cell + record
                     second.count += 1
-                    self._live += 1
+                    self._room -= 1
             finally:
                 self._lock.release()
-            if record is not None:
+            if second is not None:
                 entry = record, second.expiry
                 reservation = Reservation(self, jti, namespace, entry, request, profile)
                 if jti_reserved.receivers:
@@ -160,7 +159,7 @@ class InMemoryCache(BaseReplayCache):
                 return None
             if expiry <= self._floor:
                 expiry = self._allow(expiry)
-            if self._live >= self.max_entries:
+            if not self._room:
                 raise CacheFull(
                     f"The replay cache {self.alias!r} holds {self.max_entries} live entries."
                 )
@@ -173,7 +172,7 @@ class InMemoryCache(BaseReplayCache):
             record = second.prefix + digest
             self._cells[place] = cell + record
             second.count += 1
-            self._live += 1
+            self._room -= 1
         return record, expiry
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
@@ -191,7 +190,7 @@ class InMemoryCache(BaseReplayCache):
             if expiry <= self._floor or (owner is not None and owner != record):
                 return False
             self._cells[place] = cells.without(cell, at)
-            self._live -= 1
+            self._room += 1
             # The next record of this digest and second must not look like this one.
             self._removals += 1
             second = self._seconds[expiry - 1]
@@ -219,7 +218,7 @@ class InMemoryCache(BaseReplayCache):
         """Return the number of live entries."""
         with self._lock:
             self._tick(time.time())
-            return self._live
+            return self.max_entries - self._room
 
     async def acount(self) -> int:
         """Do what :meth:`count` does. It never waits, so it needs no thread."""
@@ -247,7 +246,7 @@ class InMemoryCache(BaseReplayCache):
             for last in passed:
                 over = self._seconds.pop(last, None)
                 if over is not None:
-                    self._live -= over.count
+                    self._room += over.count
                     self._dead += over.count
                     self._forgotten = max(self._forgotten, over.expiry)
         self._second = second
