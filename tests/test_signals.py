@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -109,6 +110,15 @@ def test_a_reserve_is_told_once(call: Call, events: list[Event], rf: RequestFact
             },
         )
     ]
+
+
+def test_each_of_several_that_expire_together_is_told_of(
+    call: Call, events: list[Event]
+) -> None:
+    expires_at = int(time.time()) + 3600
+    reservations = [call(replay_cache, "reserve", jti, expires_at) for jti in ("a", JTI)]
+    assert [name for name, _ in events] == ["jti_reserved"] * 2
+    assert [kwargs["reservation"] for _, kwargs in events] == reservations
 
 
 def test_what_is_not_known_is_left_out(call: Call, events: list[Event]) -> None:
