@@ -4,7 +4,7 @@ Measure what the guard costs, beside its peers, and whether it holds its targets
     python -m benchmarks                                     all of it
     python -m benchmarks --quick                             the most of it, in a minute
     python -m benchmarks --json docs/performance.json --plots docs --render
-                                                             and write docs/performance.md
+                                                             and write them into the docs
     python -m benchmarks --from docs/performance.json --plots docs --render
                                                              the same, without measuring
 """
@@ -24,7 +24,7 @@ from django.conf import settings
 
 from . import machine, memory_cost, memory_size, pauses, redis_cost, request_cost
 from .method import progress
-from .report import render
+from .report import render, render_summary
 from .scale import FULL, QUICK, SMOKE, Scale
 from .tables import as_text, tables
 
@@ -61,7 +61,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write the plots here")
     parser.add_argument(
-        "--render", action="store_true", help="write the tables into docs/performance.md"
+        "--render",
+        action="store_true",
+        help="write the figures into docs/performance.md and README.md",
     )
     arguments = parser.parse_args()
 
@@ -80,6 +82,7 @@ def main() -> None:
         draw(results, arguments.plots)
     if arguments.render:
         render(results)
+        render_summary(results)
     print(f"\n{results['machine']}")
     title, rows = next(tables(results))
     print(f"\n{title}\n{as_text(rows)}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import redis
+import redis.asyncio
 from django.core.cache import caches
 from django.test import override_settings
 
@@ -85,8 +86,15 @@ def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
     async def ours(jti: str) -> None:
         assert await cache.areserve(jti, expiry)
 
+    async def native(jti: str) -> None:
+        assert await client.set(jti, b"1", nx=True, px=600_000)
+
     async def django_redis(jti: str) -> None:
         assert await caches["default"].aadd(jti, 1, timeout=600)
+
+    port = raw.connection_pool.connection_kwargs["port"]
+    pool = redis.asyncio.BlockingConnectionPool(port=port, max_connections=TASKS)
+    client = redis.asyncio.Redis.from_pool(pool)
 
     with asyncio.Runner() as runner:
 
@@ -97,6 +105,7 @@ def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
                     lambda: [raw.set(jti, b"1", nx=True, px=600_000) for jti in jtis],
                     len(jtis),
                 ),
+                "redis-py asyncio SET NX PX": (lambda: runner.run(_tasks(native)), len(jtis)),
                 ARESERVE: (lambda: runner.run(_tasks(ours)), len(jtis)),
                 "django-redis cache.aadd": (
                     lambda: runner.run(_tasks(django_redis)),
@@ -104,7 +113,10 @@ def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:
                 ),
             }
 
-        return compare(batches, base=RAW_SET, rounds=rounds)
+        try:
+            return compare(batches, base=RAW_SET, rounds=rounds)
+        finally:
+            runner.run(client.aclose())
 
 
 async def _tasks(call: Callable[[str], Coroutine[Any, Any, None]]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.report import BEGIN, DOCUMENT, END, render
+from benchmarks.report import BEGIN, DOCUMENT, END, README, render, render_summary
 from benchmarks.tables import tables
 from benchmarks.targets import TARGETS, Target
 
@@ -55,9 +56,15 @@ def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> N
         assert text.count(f"### {title}\n") == 1
 
 
-def test_the_page_has_a_place_for_the_results() -> None:
-    text = DOCUMENT.read_text()
-    assert 0 < text.index(BEGIN) < text.index(END)
+@pytest.mark.parametrize(("document", "write"), [(DOCUMENT, render), (README, render_summary)])
+def test_the_documents_say_what_was_measured_last(
+    document: Path, write: Callable[..., None], tmp_path: Path
+) -> None:
+    results = json.loads((ROOT / "docs" / "performance.json").read_text())
+    copy = tmp_path / document.name
+    copy.write_text(document.read_text())
+    write(results, copy)
+    assert copy.read_text() == document.read_text()
 
 
 def test_a_page_without_a_place_is_left_alone(tmp_path: Path) -> None:

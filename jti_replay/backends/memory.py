@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import weakref
 from collections.abc import Collection, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,6 +39,13 @@ LARGE_CELL = 2 * RECORDS_PER_CELL * RECORD_SIZE
 """Bytes in a cell that holds twice as many."""
 
 MOST_CELLS = 1 << 20
+
+
+class UnfilledReservation(Reservation):
+    """Filled in where it is made: the call of ``__init__()`` is a tenth of a reserve."""
+
+    __slots__ = ()
+    __init__ = object.__init__
 
 
 class InMemoryCache(BaseReplayCache):
@@ -131,8 +139,13 @@ class InMemoryCache(BaseReplayCache):
             finally:
                 self._lock.release()
             if second is not None:
-                entry = record, second.expiry
-                reservation = Reservation(self, jti, namespace, entry, request, profile)
+                reservation: Reservation = UnfilledReservation()
+                reservation._cache = self
+                reservation._jti = jti
+                reservation._namespace = namespace
+                reservation._entry = record, second.expiry
+                reservation._fate = None
+                reservation._origin = request and (weakref.ref(request), profile)
                 if jti_reserved.receivers:
                     Subject.of(reservation).reserved()
                 return reservation
