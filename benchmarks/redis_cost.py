@@ -72,12 +72,14 @@ def _release(raw: redis.Redis, rounds: int) -> dict[str, Any]:
         for key in keys:
             raw.set(key, b"1")
         held = [cache.reserve(jti, expiry) for jti in fresh_jtis(BATCH)]
+        set_ = _run(lambda jti: raw.set(jti, b"1", nx=True, px=600_000))
         return {
+            RAW_SET: (set_, BATCH),
             RAW_DELETE: (lambda: [raw.delete(key) for key in keys], BATCH),
             RELEASE: (lambda: [one and one.release() for one in held], BATCH),
         }
 
-    return compare(batches, base=RAW_DELETE, rounds=rounds)
+    return compare(batches, base=RAW_SET, rounds=rounds)
 
 
 def _async(raw: redis.Redis, rounds: int) -> dict[str, Any]:

@@ -108,7 +108,7 @@ TARGETS = (
     Target("Redis: round trips of a reserve", "", 1, _at("redis", "round trips", "reserve")),
     Target("Redis: round trips of a release", "", 1, _at("redis", "round trips", "release")),
     Target("Redis: reserve / raw SET", "x", 1.1, _at("redis", "reserve", RESERVE, "ratio")),
-    Target("Redis: release / raw DEL", "x", 1.1, _at("redis", "release", RELEASE, "ratio")),
+    Target("Redis: release / raw SET", "x", 1.1, _at("redis", "release", RELEASE, "ratio")),
     Target(
         "Redis: areserve, 100 tasks / sync raw SET",
         "x",
