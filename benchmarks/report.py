@@ -42,8 +42,8 @@ def render_summary(results: Mapping[str, Any], document: Path = README) -> None:
     _replace(
         document,
         f"With a million live entries, an in-memory reserve takes {new[OURS]['ratio']:.1f} "
-        "times what a bare dict under a lock does, which never forgets; `LocMemCache.add` "
-        f"takes {new[LOCMEM]['ratio']:.1f} times that. It keeps {size[OURS]:.0f} bytes an "
+        f"times, and `LocMemCache.add` {new[LOCMEM]['ratio']:.1f} times, what a bare dict "
+        f"under a lock does, which never forgets. It keeps {size[OURS]:.0f} bytes an "
         f"entry (LocMemCache: {size[LOCMEM]:.0f}), and never stops to grow or to sweep. A "
         "reserve in Redis is one round trip, and takes "
         f"{redis['reserve'][RESERVE]['ratio']:.2f} times the raw `SET`. To a request that "
