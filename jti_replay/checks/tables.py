@@ -11,6 +11,8 @@ from django.db import connections
 
 from jti_replay.caches import replay_caches
 
+from .asking import is_asked_for
+
 
 def check_tables(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
@@ -18,6 +20,8 @@ def check_tables(
     """Refuse a cache whose database has not been migrated, for ``check --database``."""
     from jti_replay.backends.database import TABLE, DatabaseCache
 
+    if not is_asked_for(databases):
+        return []
     try:
         caches = replay_caches.all()
     except ImproperlyConfigured:
