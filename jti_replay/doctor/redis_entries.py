@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis.client import NEVER_DECODE
 
@@ -21,12 +21,11 @@ BATCH = 1_000
 def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
     """Look at some thousand keys: a few trips, none of which holds the server up."""
     own, others, cursor = 0, 0, 0
+    execute: Any = server.execute_command
     prefix = cache.prefix.encode()
     while own + others < MOST_KEYS:
         # Not scan(), which would decode the digests for an alias with decode_responses.
-        cursor, keys = server.execute_command(
-            "SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True}
-        )
+        cursor, keys = execute("SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True})
         ours = sum(key.startswith(prefix) for key in keys)
         own, others = own + ours, others + len(keys) - ours
         if not cursor:

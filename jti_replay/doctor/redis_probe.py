@@ -26,17 +26,24 @@ def examine_cost(cache: RedisCache, server: Redis) -> Iterator[Finding]:
     for _ in range(PROBES):
         digest = probe_digest(cache)
         before = server.info("stats")["total_reads_processed"]
-        entry = reserve_probe(cache, digest)
+        reserve_probe(cache, digest)
         # The question itself is read, too.
         trips.append(server.info("stats")["total_reads_processed"] - before - 1)
-        if entry is not None:
-            sizes.append(server.memory_usage(cache.prefix.encode() + digest))
-            cache.remove(digest, entry[0])
-    least = min(trips)
-    text = "A reserve takes one round trip."
-    if least > 1:
-        text = f"A reserve takes {least} round trips, or others spoke to the server meanwhile."
-    yield Finding.ok("round-trips", least, text)
-    size = max((size for size in sizes if size), default=None)
-    meaning = f"A jti takes {size} bytes of memory." if size else "It cannot be measured."
-    yield Finding.ok("bytes-per-entry", size, meaning)
+        sizes.append(server.memory_usage(cache.prefix.encode() + digest))
+        cache.remove(digest, None)
+    yield judge_round_trips(min(trips))
+    yield judge_size(max((size for size in sizes if size), default=None))
+
+
+def judge_round_trips(least: int) -> Finding:
+    """Say how often a reserve goes to the server and back."""
+    if least == 1:
+        return Finding.ok("round-trips", 1, "A reserve takes one round trip.")
+    text = f"A reserve takes {least} round trips, or others spoke to the server meanwhile."
+    return Finding.ok("round-trips", least, text)
+
+
+def judge_size(size: int | None) -> Finding:
+    """Say what a jti costs."""
+    text = f"A jti takes {size} bytes of memory." if size else "What a jti takes is not known."
+    return Finding.ok("bytes-per-entry", size, text)

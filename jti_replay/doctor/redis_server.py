@@ -58,13 +58,12 @@ def judge_policy(info: Mapping[str, Any]) -> Finding:
     policy = info["maxmemory_policy"]
     limit = info["maxmemory"]
     if policy == "noeviction":
-        full = (
-            f"It is noeviction. At maxmemory, {limit:_} bytes, new jtis are refused and none is forgotten."
-            if limit
-            else "It is noeviction. No jti is forgotten to make room. There is no maxmemory: when the host has "
-            "none left, the kernel ends the server."
-        )
-        return Finding.ok("maxmemory-policy", policy, full)
+        text = "It is noeviction: no jti is forgotten to make room. "
+        if limit:
+            text += f"At maxmemory, {limit:_} bytes, new ones are refused."
+        else:
+            text += "There is no maxmemory, so the kernel ends it when the host has none left."
+        return Finding.ok("maxmemory-policy", policy, text)
     return Finding.error(
         "maxmemory-policy",
         policy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from jti_replay.backends.base import BaseReplayCache
 
 
 @dataclass
-class Operation:
+class Operation(ABC):
     """
     Something that an operator does with the caches.
 
@@ -30,13 +31,13 @@ class Operation:
     """What it does, in a sentence."""
 
     @classmethod
+    @abstractmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Describe its arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def handle(self, **options: Any) -> None:
         """Do it."""
-        raise NotImplementedError
 
 
 def caches_named(alias: str | None) -> list[BaseReplayCache]:
