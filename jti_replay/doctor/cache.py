@@ -17,6 +17,6 @@ def examine_cache(cache: BaseReplayCache) -> Iterator[Finding]:
     """Try it, and ask what it tells of itself."""
     yield from examine_reserve(cache)
     entries = cache.count()
-    text = "They are not counted." if entries is None else f"{entries:_} jtis are held."
+    text = "They are not counted." if entries is None else f"Live entries: {entries:_}."
     yield Finding.ok("entries", entries, text)
     yield from examine_cold_start(cache)

@@ -17,13 +17,13 @@ LARGE_BACKLOG = 10_000
 def examine_rows(cache: DatabaseCache) -> Iterator[Finding]:
     """Count them."""
     entries = cache.count()
-    yield Finding.ok("entries", entries, f"{entries:_} jtis are held.")
+    yield Finding.ok("entries", entries, f"Live entries: {entries:_}.")
     yield judge_backlog(cache.backlog(), entries)
 
 
 def judge_backlog(backlog: int, entries: int) -> Finding:
     """Warn of a table that consists of expired rows for the most part."""
-    text = f"{backlog:_} expired rows are to be purged."
+    text = f"Expired rows that are to be purged: {backlog:_}."
     if backlog < LARGE_BACKLOG or backlog <= entries:
         return Finding.ok("purge-backlog", backlog, text)
     return Finding.warning(

@@ -27,7 +27,7 @@ def examine_memory(cache: InMemoryCache) -> Iterator[Finding]:
     )
     yield from examine_reserve(cache)
     entries = cache.count()
-    yield Finding.ok("entries", entries, f"{entries:_} of {cache.max_entries:_} are held.")
+    yield Finding.ok("entries", entries, f"Live entries: {entries:_} of {cache.max_entries:_}.")
     megabytes = cache.max_entries * RECORD_SIZE / 1e6
     yield Finding.ok(
         "bytes-per-entry",

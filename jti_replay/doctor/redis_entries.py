@@ -44,7 +44,7 @@ def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
 
 def _judge_entries(own: int, others: int, size: int | None) -> Finding:
     if size is None:
-        return Finding.ok("entries", own, f"{own:_} jtis are held.")
+        return Finding.ok("entries", own, f"Live entries: {own:_}.")
     if others:
-        return Finding.ok("entries", None, f"Some of {size:_} keys are jtis: not counted.")
-    return Finding.ok("entries", size, f"{size:_} jtis are held, those that expire now too.")
+        return Finding.ok("entries", None, f"Some of the {size:_} keys are jtis: not counted.")
+    return Finding.ok("entries", size, f"Live entries: about {size:_}.")

@@ -26,10 +26,10 @@ def judge_replicas(info: Mapping[str, Any]) -> Finding:
     replicas = [_replica(info, info[f"slave{n}"]) for n in range(info["connected_slaves"])]
     if not replicas:
         return Finding.ok("replicas", [], "It has no replica: the jtis are on one host.")
+    behind, silent = (max(replica[key] for replica in replicas) for key in ("bytes", "seconds"))
     text = (
-        f"{len(replicas)} replicas, of which the last is {_most(replicas, 'bytes'):_} bytes "
-        f"behind and was heard of {_most(replicas, 'seconds')} s ago. A failover forgets what "
-        "had not reached the new primary."
+        f"Replicas: {len(replicas)}. The last is {behind:_} bytes behind, and was heard of "
+        f"{silent} s ago. A failover forgets what had not reached the new primary."
     )
     if all(
         replica["state"] == "online"
@@ -55,7 +55,3 @@ def _replica(info: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]
         # A replica that is still loading has not been heard of.
         "seconds": said["lag"] if said["state"] == "online" else -1,
     }
-
-
-def _most(replicas: list[dict[str, Any]], key: str) -> int:
-    return max(int(replica[key]) for replica in replicas)

@@ -54,7 +54,7 @@ class Stats(Operation):
             )
 
     def _write(self, numbers: dict[str, dict[str, Any]]) -> None:
-        rows = [COLUMNS, *((alias, *map(_shown, n.values())) for alias, n in numbers.items())]
+        rows = [COLUMNS, *(_row(alias, each) for alias, each in numbers.items())]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
@@ -73,7 +73,12 @@ def _numbers(cache: BaseReplayCache) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> str:
+def _row(alias: str, numbers: dict[str, Any]) -> tuple[str, ...]:
+    entries, *others = numbers.values()
+    return alias, _shown(entries, "not counted"), *(_shown(other, "-") for other in others)
+
+
+def _shown(value: Any, without: str) -> str:
     if value is None:
-        return "-"
+        return without
     return f"{value:_}" if isinstance(value, int) else str(value)

@@ -56,7 +56,8 @@ class StuckCache(SetCache):
         threading.Event().wait(5)
 
 
-def test_the_memory_of_a_process_is_warned_of(findings: Examine) -> None:
+def test_the_memory_of_a_process_is_warned_of(findings: Examine, settings: Any) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": MEMORY}}}
     replay_cache.reserve("a")
     found = findings()
     assert {key for key, finding in found.items() if finding.level != "ok"} == {"shared"}

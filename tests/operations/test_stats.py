@@ -31,9 +31,9 @@ def three_caches(settings: Any, transactional_db: None) -> None:
 def test_it_shows_a_line_for_each_cache(run: Run) -> None:
     assert [line.split() for line in run("stats").splitlines()] == [
         ["cache", "entries", "capacity", "backlog", "complete", "since"],
-        ["default", "-", "5_000", "-", "-"],
+        ["default", "not", "counted", "5_000", "-", "-"],
         ["database", "1", "-", "0", *_since(run)],
-        ["other", "-", "-", "-", "-"],
+        ["other", "not", "counted", "-", "-", "-"],
     ]
 
 
