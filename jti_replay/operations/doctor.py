@@ -45,7 +45,8 @@ class Doctor(Operation):
         levels = [finding.level for findings in found.values() for finding in findings]
         counts = {f"{level}s": levels.count(level) for level in ("error", "warning")}
         if options["json"]:
-            self.stdout.write(json.dumps({"caches": _document(found), **counts}, indent=2))
+            document = {"caches": _document(found), **counts}
+            self.stdout.write(json.dumps(document, indent=2, default=str))
         else:
             self._write(found)
         summary = f"{_plural(len(found), 'cache')}, " + ", ".join(

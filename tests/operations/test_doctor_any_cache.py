@@ -40,6 +40,11 @@ class SetCache(BaseReplayCache):
         return held
 
 
+class AmnesicCache(SetCache):
+    def add_vouched(self, *args: Any) -> tuple[Hashable, float] | None:
+        raise OSError("the marker cannot be read")
+
+
 class ForgetfulCache(SetCache):
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         return 1, deadline
@@ -52,6 +57,8 @@ class RefusingCache(SetCache):
 
 class StuckCache(SetCache):
     def diagnose(self) -> Iterator[Finding]:
+        # A thread that never ends must not keep the command from ending.
+        assert threading.current_thread().daemon
         yield Finding.ok("reachable", True, "It answers, at first.")
         threading.Event().wait(5)
 
@@ -74,6 +81,11 @@ def test_a_cache_that_refuses_after_a_cold_start_is_tried_as_well(
     found = findings()
     assert found["reserve"].level == "ok"
     assert "COLD_START is 'refuse'" in found["complete-since"].text
+
+
+def test_the_probe_goes_the_way_of_a_token() -> None:
+    [finding] = examine_reserve(AmnesicCache("default", {"COLD_START": "refuse"}))
+    assert "the marker cannot be read" in finding.text
 
 
 def test_a_full_cache_is_an_error(findings: Examine, settings: Any) -> None:

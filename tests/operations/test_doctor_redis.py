@@ -224,6 +224,16 @@ def test_keys_of_others_are_warned_of(
     assert problems(found)["other-keys"] == "W014"
 
 
+def test_those_of_a_small_database_are_counted_one_by_one(
+    findings: Examine, own_redis: redis.Redis, settings: Any
+) -> None:
+    own_redis.mset({f"jti:{number}": "" for number in range(2_500)})
+    own_redis.mset({f"session:{number}": "" for number in range(100)})
+    use(settings, url_of(own_redis))
+    found = findings()
+    assert (found["entries"].value, found["other-keys"].value) == (2_500, 100)
+
+
 @pytest.mark.parametrize(("others", "expected"), [(0, 300), (300, None)])
 def test_entries_are_counted_as_far_as_it_is_cheap(
     findings: Examine,

@@ -66,7 +66,7 @@ def test_one_that_is_not_reserved_is_a_failure(
 
 def test_one_in_the_memory_of_other_processes_is_out_of_reach(run: Run) -> None:
     with pytest.raises(CommandError, match="out of reach"):
-        run("release", "a")
+        run("release", "a jti that nobody has reserved")
 
 
 def test_a_store_that_is_down_is_told_in_words(run: Run, settings: Any) -> None:
