@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -93,16 +94,18 @@ def test_a_person_is_asked_for_it(
 @pytest.mark.parametrize(
     ("token", "reason"),
     [
-        ("nonsense", "The token is malformed."),
-        ("", "The token is malformed."),
-        (signed(exp=1), "The token has expired."),
-        (signed(jti=None), "The token has no JWT ID (jti)."),
+        (lambda: "nonsense", "The token is malformed."),
+        (lambda: "", "The token is malformed."),
+        (lambda: signed(exp=1), "The token has expired."),
+        (lambda: signed(jti=None), "The token has no JWT ID (jti)."),
     ],
     ids=["nonsense", "empty", "expired", "no jti"],
 )
-def test_one_that_no_profile_takes_is_a_failure(run: Any, token: str, reason: str) -> None:
+def test_one_that_no_profile_takes_is_a_failure(
+    run: Any, token: Callable[[], str], reason: str
+) -> None:
     with pytest.raises(CommandError, match=r"^No profile takes it\.$"):
-        run("verify", "--profile", "default", token)
+        run("verify", "--profile", "default", token())
     assert run.stdout.getvalue() == f"default: refused, 401: {reason}\n"
 
 
