@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jti_replay.backends.database_sql import Statements
+from jti_replay.backends.database_sql import statements_for
 
 from .cold_start import examine_cold_start
 from .database_rows import examine_rows
@@ -36,9 +36,9 @@ def examine_database(cache: DatabaseCache, table: str) -> Iterator[Finding]:
 def _examine(
     cache: DatabaseCache, connection: BaseDatabaseWrapper, table: str
 ) -> Iterator[Finding]:
-    yield from examine_latency(partial(fetch, connection, "SELECT 1"), None)
-    statements = cache._statements(connection)
-    yield from examine_clock(partial(_time, connection, statements))
+    yield from examine_latency(partial(_fetch, connection, "SELECT 1"), None)
+    now = statements_for(connection, table, cache.timeout).now
+    yield from examine_clock(partial(_time, connection, now))
     yield _version(connection)
     yield from examine_transactions(cache, connection)
     if connection.vendor == "sqlite":
@@ -48,7 +48,8 @@ def _examine(
             "migrated",
             False,
             f"The database {cache.location!r} has no table for it.",
-            hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'.",
+            hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'. A router's "
+            "allow_migrate() must not refuse it.",
             check="jti_replay.E016",
         )
         return
@@ -58,15 +59,14 @@ def _examine(
     yield from examine_cold_start(cache)
 
 
-def fetch(connection: BaseDatabaseWrapper, sql: str) -> Any:
-    """Return the one value that a query gives."""
+def _fetch(connection: BaseDatabaseWrapper, sql: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]
 
 
-def _time(connection: BaseDatabaseWrapper, statements: Statements) -> float:
-    return float(fetch(connection, f"SELECT {statements.now}")) / 1000
+def _time(connection: BaseDatabaseWrapper, now: str) -> float:
+    return float(_fetch(connection, f"SELECT {now}")) / 1000
 
 
 def _version(connection: BaseDatabaseWrapper) -> Finding:
