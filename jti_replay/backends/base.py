@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
 from jti_replay.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
 from jti_replay.digests import jti_digest
+from jti_replay.doctor.cache import examine_cache
 from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError
 from jti_replay.expiry import GRACE, LATEST, earliest_forgetting
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from django.core.checks import CheckMessage
     from django.http import HttpRequest
+
+    from jti_replay.doctor.finding import Finding
 
 DEFAULT_TTL = 300
 """Seconds for which a jti is remembered at the least."""
@@ -140,6 +143,16 @@ class BaseReplayCache:
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Return what is wrong with the settings, for Django's system checks."""
         return []
+
+    def diagnose(self) -> Iterator[Finding]:
+        """
+        Look at the store, and say what it would survive: for operators, who call
+        ``manage.py jti_replay doctor``.
+
+        It may ask the store several times, and raise whatever that raises: then the store is
+        said to be out of reach.
+        """
+        return examine_cache(self)
 
     def close(self) -> None:
         """Let connections go. Nothing is forgotten, and the next call connects again."""

@@ -16,6 +16,8 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from jti_replay.checks.mappings import check_seconds, wrong_type
 from jti_replay.digests import jti_digest
+from jti_replay.doctor.database import examine_database
+from jti_replay.doctor.finding import Finding
 from jti_replay.exceptions import CacheError
 from jti_replay.seal import is_sealed
 
@@ -119,6 +121,10 @@ class DatabaseCache(BaseReplayCache):
     def purge(self, batch: int = PURGE_BATCH) -> int:
         """Delete so many expired rows at the most. Return how many there were."""
         return self._execute("purge", [batch])
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Say what the store would survive."""
+        return examine_database(self, TABLE)
 
     def close(self) -> None:
         """Close the connections of its own. The others are Django's."""

@@ -6,11 +6,13 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core import checks
 
+from jti_replay.doctor.finding import Finding
+from jti_replay.doctor.memory import examine_memory
 from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError, CacheFull
 from jti_replay.reservation import Reservation
@@ -236,6 +238,10 @@ class InMemoryCache(BaseReplayCache):
     async def acount(self) -> int:
         """Do what :meth:`count` does. It never waits, so it needs no thread."""
         return self.count()
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Say what the store would survive."""
+        return examine_memory(self)
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Refuse a limit that is no positive whole number."""

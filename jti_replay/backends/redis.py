@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -19,6 +19,8 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import ConnectionError, NoScriptError, TimeoutError
 
 from jti_replay.checks.mappings import check_seconds, wrong_type
+from jti_replay.doctor.finding import Finding
+from jti_replay.doctor.redis import examine_redis
 
 from .base import BaseReplayCache
 from .redis_clients import RedisClients
@@ -103,6 +105,10 @@ class RedisCache(BaseReplayCache):
         if owner is None:
             return await self._arun(RELEASE_ANY, digest)
         return await self._arun(RELEASE, digest, owner)
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Say what the store would survive."""
+        return examine_redis(self)
 
     def close(self) -> None:
         """Let the connections of all threads go. Those of an event loop go with it."""

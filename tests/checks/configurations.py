@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, run_checks
 SECRET = "a secret of the tests, of 32 bytes or more"
 MEMORY = "jti_replay.backends.memory.InMemoryCache"
 REDIS = "jti_replay.backends.redis.RedisCache"
+DATABASE = "jti_replay.backends.database.DatabaseCache"
 
 
 def profile(**changes: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from django.core.checks import WARNING, CheckMessage
 
 from tests.tokens.issuer import Issuer
 
-from .configurations import MEMORY, REDIS, cache, ids, profile
+from .configurations import DATABASE, MEMORY, REDIS, cache, ids, profile
 
 Check = Callable[..., list[CheckMessage]]
 
@@ -127,7 +127,11 @@ def test_a_check_asks_neither_issuer_nor_store(manage: Callable[..., Any]) -> No
     with Issuer() as issuer:
         published = profile(KEY=..., JWKS_URL=issuer.url, ALGORITHMS=["RS256"])
         value = {
-            "CACHES": {"default": {"BACKEND": REDIS}, "local": {"BACKEND": MEMORY}},
+            "CACHES": {
+                "default": {"BACKEND": REDIS},
+                "local": {"BACKEND": MEMORY},
+                "rows": {"BACKEND": DATABASE},
+            },
             "PROFILES": {"default": profile(), "published": published},
         }
         done = manage(value, "check", "--deploy")

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jti_replay import replay_caches
-from jti_replay.backends.database import PURGE_BATCH, DatabaseCache
+from jti_replay.operations.doctor import Doctor
+from jti_replay.operations.operation import Operation
+from jti_replay.operations.purge import Purge
+from jti_replay.operations.release import Release
+from jti_replay.operations.stats import Stats
+from jti_replay.operations.verify import Verify
 
-BAR_WIDTH = 30
+OPERATIONS: dict[str, type[Operation]] = {
+    "doctor": Doctor,
+    "stats": Stats,
+    "release": Release,
+    "verify": Verify,
+    "purge": Purge,
+}
 
 
 class Command(BaseCommand):
@@ -20,50 +30,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the subcommands."""
-        subcommands = parser.add_subparsers(
-            dest="subcommand", required=True, parser_class=argparse.ArgumentParser
-        )
-        purge = subcommands.add_parser(
-            "purge", help="Delete the expired rows of DatabaseCaches."
-        )
-        purge.add_argument("--cache", help="The alias of one cache. All of them by default.")
-        purge.add_argument(
-            "--batch",
-            type=int,
-            default=PURGE_BATCH,
-            help=f"Rows that one statement deletes at the most. {PURGE_BATCH} by default.",
-        )
+        subcommands = parser.add_subparsers(dest="subcommand", required=True)
+        for name, operation in OPERATIONS.items():
+            operation.add_arguments(
+                subcommands.add_parser(
+                    name, help=operation.summary, description=operation.summary
+                )
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the subcommand."""
-        if options["batch"] < 1:
-            raise CommandError("--batch must be 1 or more.")
-        for cache in self._database_caches(options["cache"]):
-            self._purge(cache, options["batch"])
-
-    def _database_caches(self, alias: str | None) -> list[DatabaseCache]:
-        if alias is not None and alias not in replay_caches:
-            raise CommandError(f"There is no replay cache {alias!r}.")
-        caches = [replay_caches[name] for name in ([alias] if alias else replay_caches)]
-        found = [cache for cache in caches if isinstance(cache, DatabaseCache)]
-        if alias is not None and not found:
-            raise CommandError(f"The replay cache {alias!r} is not in a database.")
-        return found
-
-    def _purge(self, cache: DatabaseCache, batch: int) -> None:
-        backlog = cache.backlog()
-        purged = 0
-        while deleted := cache.purge(batch):
-            purged += deleted
-            if self.stderr.isatty() and backlog > batch:
-                self._show_progress(purged, backlog)
-        if self.stderr.isatty() and backlog > batch:
-            self.stderr.write("")
-        self.stdout.write(f"{cache.alias}: purged {purged} of {cache.count() + purged} rows.")
-
-    def _show_progress(self, purged: int, backlog: int) -> None:
-        # More may expire meanwhile.
-        share = min(1.0, purged / backlog)
-        bar = "#" * round(share * BAR_WIDTH)
-        self.stderr.write(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}", ending="")
-        self.stderr.flush()
+        operation = OPERATIONS[options["subcommand"]](self.stdout, self.stderr, self.style)
+        try:
+            operation.handle(**options)
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error

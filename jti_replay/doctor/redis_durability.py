@@ -1,0 +1,75 @@
+"""What a Redis remembers after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .finding import Finding
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from jti_replay.backends.redis import RedisCache
+
+HINT = "Set 'appendonly yes', with 'appendfsync always' if a host may lose its power."
+
+
+def examine_durability(cache: RedisCache, server: Redis) -> Iterator[Finding]:
+    """Ask how it writes to disk."""
+    if server.info("persistence")["aof_enabled"]:
+        yield judge_append_only(server.config_get("appendfsync")["appendfsync"])
+    elif server.config_get("save")["save"]:
+        yield judge_snapshots(cache.refuses_cold_start)
+    else:
+        yield judge_nothing(cache.refuses_cold_start)
+
+
+def judge_append_only(fsync: str | None) -> Finding:
+    """Warn of an append-only file whose writing is left to the system."""
+    value = f"aof, appendfsync {fsync}"
+    text = f"It appends to a file (appendfsync {fsync}). A restart forgets nothing."
+    if fsync == "always":
+        return Finding.ok("persistence", value, f"{text[:-1]}, after a loss of power too.")
+    if fsync == "everysec":
+        return Finding.ok("persistence", value, f"{text} A loss of power takes a second's.")
+    return Finding.warning(
+        "persistence",
+        value,
+        f"{text} A loss of power takes what the system had not written, half a minute's.",
+        hint="Set 'appendfsync everysec' or 'always'.",
+        check="jti_replay.W011",
+    )
+
+
+def judge_snapshots(refuses_cold_start: bool) -> Finding:
+    """Warn of snapshots: COLD_START does not help, for they hold the marker too."""
+    text = (
+        "It writes snapshots. After a crash the jtis since the last one are gone, and their "
+        "tokens pass again."
+    )
+    if refuses_cold_start:
+        text += (
+            " COLD_START does not prevent it: the snapshot brings its marker back, so that the "
+            "memory looks complete."
+        )
+    return Finding.warning("persistence", "rdb", text, hint=HINT, check="jti_replay.W011")
+
+
+def judge_nothing(refuses_cold_start: bool) -> Finding:
+    """Warn of a memory that a restart empties, unless tokens from before are refused."""
+    if refuses_cold_start:
+        return Finding.ok(
+            "persistence",
+            "none",
+            "It writes nothing to disk. After a restart all jtis are gone, and COLD_START "
+            "refuses the tokens from before.",
+        )
+    return Finding.warning(
+        "persistence",
+        "none",
+        "It writes nothing to disk. After a restart all jtis are gone, and every token that is "
+        "in force passes again.",
+        hint=f"{HINT} Or set COLD_START to 'refuse'.",
+        check="jti_replay.W011",
+    )

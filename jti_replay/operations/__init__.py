@@ -1,0 +1,1 @@
+"""The subcommands of ``manage.py jti_replay``, one in each file."""
