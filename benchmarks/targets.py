@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .designs import LOCMEM, OURS
+from .pauses import CONTROL
 from .redis_cost import ARESERVE, RELEASE, RESERVE
 from .request_cost import RESERVE as RESERVE_JTI
 
@@ -24,6 +25,8 @@ class Target:
     limit: float
     measured: Callable[[Results], float]
     at_least: bool = False
+    control: Callable[[Results], float] | None = None
+    """What the machine does to a measurement by itself: over the limit, it proves nothing."""
 
     def verdict(self, results: Results) -> dict[str, str]:
         """Return the row that tells whether it was held."""
@@ -36,6 +39,8 @@ class Target:
             is_held = value >= self.limit if self.at_least else value <= self.limit
             measured = f"{value:.4g}{self.unit}"
             outcome = "held" if is_held else "MISSED"
+            if not is_held and self.control and self.control(results) > self.limit:
+                outcome = "unclear: the control misses it too"
         limit = f"{'>=' if self.at_least else '<='} {self.limit:g}{self.unit}"
         return {"target": self.name, "limit": limit, "measured": measured, "": outcome}
 
@@ -64,10 +69,10 @@ def _bytes_per_entry(results: Results) -> float:
     return value
 
 
-def _pauses(figure: str) -> Callable[[Results], float]:
+def _pauses(figure: str, name: str = OURS) -> Callable[[Results], float]:
     def read(results: Results) -> float:
         *_, largest = results["pauses"].values()
-        value: float = largest[OURS][figure]
+        value: float = largest[name][figure]
         return value
 
     return read
@@ -103,7 +108,13 @@ TARGETS = (
     ),
     Target("spread of the ratio to the floor, 1,000 to 4,000,000 live", "%", 25, _flatness),
     Target("bytes per live entry", "", 32, _bytes_per_entry),
-    Target("p99.99 of a reserve, with expiry", " us", 150, _pauses("p99.99 us")),
+    Target(
+        "p99.99 of a reserve, with expiry",
+        " us",
+        150,
+        _pauses("p99.99 us"),
+        control=_pauses("p99.99 us", CONTROL),
+    ),
     Target("operations over 1 ms that come again in each run", "", 0, _pauses("repeated")),
     Target("Redis: round trips of a reserve", "", 1, _at("redis", "round trips", "reserve")),
     Target("Redis: round trips of a release", "", 1, _at("redis", "round trips", "release")),

@@ -35,7 +35,12 @@ def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> N
         if line.startswith(f"{target.name} ")
     }
     assert set(outcomes) == {target.name for target in TARGETS}
-    assert set(outcomes.values()) <= {"held", "MISSED", "not measured"}
+    assert {outcome.partition(":")[0] for outcome in outcomes.values()} <= {
+        "held",
+        "MISSED",
+        "unclear",
+        "not measured",
+    }
     assert "live entries" in ended.stderr  # What it is at.
     results = json.loads(found.read_text())
     assert list(results["memory"]) == [
@@ -82,6 +87,17 @@ def test_a_page_without_a_place_is_left_alone(tmp_path: Path) -> None:
 def test_a_target_is_held_up_to_its_limit(figure: float, at_least: bool, outcome: str) -> None:
     target = Target("cost", "x", 2, lambda results: figure, at_least)
     assert list(target.verdict({}).values())[-1] == outcome
+
+
+@pytest.mark.parametrize(
+    ("figure", "control", "outcome"),
+    [(3, 2, "MISSED"), (3, 2.5, "unclear"), (2, 2.5, "held")],
+)
+def test_a_target_is_not_missed_where_the_machine_misses_it(
+    figure: float, control: float, outcome: str
+) -> None:
+    target = Target("pause", "us", 2, lambda results: figure, control=lambda results: control)
+    assert target.verdict({})[""].partition(":")[0] == outcome
 
 
 def test_a_figure_that_is_missing_is_no_success() -> None:
