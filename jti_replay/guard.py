@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from . import transactions
 from .bearer import bearer_token, refuse
@@ -22,6 +22,7 @@ from .verification import averify, verify
 if TYPE_CHECKING:
     from django.http import HttpRequest, JsonResponse
 
+    from .backends.base import BaseReplayCache
     from .reservation import Reservation
 
 logger = logging.getLogger("jti_replay")
@@ -48,10 +49,12 @@ class Guard:
             claims = verify(bearer_token(request), profile)
         except REFUSALS as error:
             return self._refuse(error)
-        with self._transaction():
+        with ExitStack() as block:
             try:
+                cache = replay_caches[profile.cache]
+                self._open_transaction(block, cache)
                 reservation = _admitted(
-                    replay_caches[profile.cache].reserve(
+                    cache.reserve(
                         **_terms(claims, profile), request=request, profile=profile.name
                     )
                 )
@@ -95,10 +98,16 @@ class Guard:
                     await reservation.arelease()
             raise
 
-    def _transaction(self) -> AbstractContextManager[Any]:
+    def _open_transaction(self, block: ExitStack, cache: BaseReplayCache) -> None:
         if self.atomic and transactions.is_wanted(self.using):
-            return transaction.atomic(self.using)
-        return nullcontext()
+            try:
+                block.enter_context(transaction.atomic(self.using))
+            except DatabaseError as error:
+                if not cache.joins(self.using):
+                    raise
+                # It is the store that does not answer, or is locked.
+                logger.error("The replay cache %r has no transaction: %s", cache.alias, error)
+                raise CacheError(f"{type(error).__name__}: {error}") from error
 
     def _bind(self, reservation: Reservation) -> bool:
         try:

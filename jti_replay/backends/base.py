@@ -89,10 +89,10 @@ class BaseReplayCache:
         """Do what :meth:`remove` does, without blocking the event loop."""
         return await sync_to_async(self.remove)(digest, owner)
 
-    def rolls_back_with(self, using: str, owner: Hashable) -> bool:
+    def joins(self, using: str) -> bool:
         """
-        Return whether the entry is part of the transaction in which it was added to a
-        database, so that it goes with it. Most stores know nothing of transactions.
+        Return whether a reserve is part of the transaction that is open on a database, so
+        that it goes with it. Most stores know nothing of transactions.
         """
         return False
 

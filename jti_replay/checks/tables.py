@@ -16,7 +16,8 @@ def check_tables(
     app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Refuse a cache whose database has not been migrated, for ``check --database``."""
-    from jti_replay.backends.database import TABLE, DatabaseCache
+    from jti_replay.backends.database import DatabaseCache
+    from jti_replay.backends.database_table import NAME
 
     try:
         caches = replay_caches.all()
@@ -26,11 +27,12 @@ def check_tables(
         Error(
             f"The replay cache {cache.alias!r} has no table on the database "
             f"{cache.location!r}.",
-            hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'.",
+            hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'. A router's "
+            "allow_migrate() must not refuse it.",
             id="jti_replay.E016",
         )
         for cache in caches
         if isinstance(cache, DatabaseCache)
         and cache.location in (databases or ())
-        and TABLE not in connections[cache.location].introspection.table_names()
+        and NAME not in connections[cache.location].introspection.table_names()
     ]
