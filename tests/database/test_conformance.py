@@ -38,6 +38,8 @@ class OnDatabase(ReplayCacheTests):
         here = connections[self.location]
         connections.databases["nowhere"] = here.settings_dict | NOWHERE[here.vendor]
         self.addCleanup(connections.databases.pop, "nowhere")
+        self.addCleanup(setattr, type(self), "databases", self.databases)
+        type(self).databases |= {"nowhere"}
         super().setUp()
 
 
