@@ -136,6 +136,11 @@ class DatabaseCache(BaseReplayCache):
         """Return whether a reserve is part of the transaction that is open on a database."""
         return self.join and using == self.location
 
+    @property
+    def clock(self) -> str:
+        """The SQL for the present in milliseconds since 1970, by which rows expire."""
+        return self._table.statements(self._connection()).now
+
     def count(self) -> int:
         """Return the number of live entries."""
         return self._table.number(self._connection(), "count", [])
