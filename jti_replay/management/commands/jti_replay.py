@@ -1,16 +1,15 @@
-"""``manage.py jti_replay``: tools for operators."""
+"""``manage.py jti_replay``: tools for operators, each in a file of jti_replay/operations."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from jti_replay import replay_caches
-from jti_replay.backends.database import PURGE_BATCH, DatabaseCache
+from jti_replay.operations import purge
 
-BAR_WIDTH = 30
+SUBCOMMANDS = {"purge": purge}
 
 
 class Command(BaseCommand):
@@ -20,50 +19,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Describe the subcommands."""
-        subcommands = parser.add_subparsers(
+        subparsers = parser.add_subparsers(
             dest="subcommand", required=True, parser_class=argparse.ArgumentParser
         )
-        purge = subcommands.add_parser(
-            "purge", help="Delete the expired rows of DatabaseCaches."
-        )
-        purge.add_argument("--cache", help="The alias of one cache. All of them by default.")
-        purge.add_argument(
-            "--batch",
-            type=int,
-            default=PURGE_BATCH,
-            help=f"Rows that one statement deletes at the most. {PURGE_BATCH} by default.",
-        )
+        for name, subcommand in SUBCOMMANDS.items():
+            subcommand.add_arguments(subparsers.add_parser(name, help=subcommand.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the subcommand."""
-        if options["batch"] < 1:
-            raise CommandError("--batch must be 1 or more.")
-        for cache in self._database_caches(options["cache"]):
-            self._purge(cache, options["batch"])
-
-    def _database_caches(self, alias: str | None) -> list[DatabaseCache]:
-        if alias is not None and alias not in replay_caches:
-            raise CommandError(f"There is no replay cache {alias!r}.")
-        caches = [replay_caches[name] for name in ([alias] if alias else replay_caches)]
-        found = [cache for cache in caches if isinstance(cache, DatabaseCache)]
-        if alias is not None and not found:
-            raise CommandError(f"The replay cache {alias!r} is not in a database.")
-        return found
-
-    def _purge(self, cache: DatabaseCache, batch: int) -> None:
-        backlog = cache.backlog()
-        purged = 0
-        while deleted := cache.purge(batch):
-            purged += deleted
-            if self.stderr.isatty() and backlog > batch:
-                self._show_progress(purged, backlog)
-        if self.stderr.isatty() and backlog > batch:
-            self.stderr.write("")
-        self.stdout.write(f"{cache.alias}: purged {purged} of {cache.count() + purged} rows.")
-
-    def _show_progress(self, purged: int, backlog: int) -> None:
-        # More may expire meanwhile.
-        share = min(1.0, purged / backlog)
-        bar = "#" * round(share * BAR_WIDTH)
-        self.stderr.write(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}", ending="")
-        self.stderr.flush()
+        SUBCOMMANDS[options["subcommand"]].run(self, options)
