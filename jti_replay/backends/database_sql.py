@@ -104,8 +104,26 @@ class PostgreSQLStatements(Statements):
     would make it fail for jtis that are not its own.
     """
 
-    now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
+    now = "(date_part('epoch', clock_timestamp()) * 1000)::bigint"
+    # It returns who holds the row, or nothing if somebody else has the lock. A row that has
+    # not expired is set to what it is.
     reserve = """
+        INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
+        SELECT %(digest)s, %(namespace)s, %(owner)s, {now} + %(lifetime)s
+        WHERE pg_try_advisory_xact_lock(%(lock)s)
+        ON CONFLICT (digest) DO UPDATE SET
+            owner = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
+                THEN excluded.owner ELSE held.owner END,
+            expires_at = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
+                THEN excluded.expires_at ELSE held.expires_at END
+        RETURNING owner
+    """
+    # Nor does this one return anything above READ COMMITTED.
+    reserve_joined = reserve.replace(
+        "WHERE pg_try",
+        "WHERE current_setting('transaction_isolation') LIKE 'read %%' AND pg_try",
+    )
+    decide: str = """
         WITH seen AS MATERIALIZED (
             SELECT 1 FROM {table} WHERE digest = %(digest)s::bytea AND expires_at > {now}
             AND current_setting('transaction_isolation') <> 'serializable'
@@ -134,6 +152,7 @@ class PostgreSQLStatements(Statements):
             ELSE 'seen'
         END
     """
+    names = (*Statements.names, "reserve_joined", "decide")
     purge = """
         DELETE FROM {table} WHERE digest IN (
             SELECT digest FROM {table} WHERE expires_at <= {now}
@@ -144,7 +163,11 @@ class PostgreSQLStatements(Statements):
     def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
         """Insert a row, and tell what came of it."""
         lock = int.from_bytes(row.digest[:8], "big", signed=True)
-        cursor.execute(self.reserve, {**row._asdict(), "lock": lock, "looked": looked})
+        parameters = {**row._asdict(), "lock": lock, "looked": looked}
+        cursor.execute(self.reserve if looked else self.reserve_joined, parameters)
+        if holder := cursor.fetchone():
+            return Outcome.NEW if holder == (row.owner,) else Outcome.SEEN
+        cursor.execute(self.decide, parameters)
         return Outcome(cursor.fetchone()[0])
 
     def lost_a_race(self, error: Exception) -> bool:

@@ -25,7 +25,7 @@ class OnDatabase(ReplayCacheTests):
 
     location: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
-    unreachable_settings = {"BACKEND": BACKEND, "LOCATION": "nowhere"}
+    unreachable_settings = {"BACKEND": BACKEND, "LOCATION": "away"}
 
     def setUp(self) -> None:
         if self.location not in connections.databases:
@@ -36,11 +36,16 @@ class OnDatabase(ReplayCacheTests):
             "OPTIONS": self.options,
         }
         here = connections[self.location]
-        connections.databases["nowhere"] = here.settings_dict | NOWHERE[here.vendor]
-        self.addCleanup(connections.databases.pop, "nowhere")
+        connections.databases["away"] = here.settings_dict | NOWHERE[here.vendor]
+        self.addCleanup(self.forget_away)
         self.addCleanup(setattr, type(self), "databases", self.databases)
-        type(self).databases |= {"nowhere"}
+        type(self).databases |= {"away"}
         super().setUp()
+
+    def forget_away(self) -> None:
+        connections["away"].close()
+        del connections["away"]
+        del connections.databases["away"]
 
 
 class OnSQLite(OnDatabase, TransactionTestCase):
