@@ -14,6 +14,7 @@ from django.db import DatabaseError, transaction
 from . import transactions
 from .bearer import bearer_token, refuse
 from .caches import replay_caches
+from .events import Subject
 from .exceptions import CacheError, JTIReplayError, KeysUnavailable, TokenReplayed
 from .profiles import Profile, get_profile
 from .rollback import release_on_rollback
@@ -51,13 +52,10 @@ class Guard:
             return self._refuse(error)
         with ExitStack() as block:
             try:
-                cache = replay_caches[profile.cache]
-                self._open_transaction(block, cache)
-                reservation = _admitted(
-                    cache.reserve(
-                        **_terms(claims, profile), request=request, profile=profile.name
-                    )
-                )
+                cache, terms = replay_caches[profile.cache], _terms(claims, profile)
+                terms |= {"request": request, "profile": profile.name}
+                self._open_transaction(block, cache, terms)
+                reservation = _admitted(cache.reserve(**terms))
             except REFUSALS as error:
                 return self._refuse(error)
             bound = self._bind(reservation)
@@ -98,16 +96,20 @@ class Guard:
                     await reservation.arelease()
             raise
 
-    def _open_transaction(self, block: ExitStack, cache: BaseReplayCache) -> None:
+    def _open_transaction(
+        self, block: ExitStack, cache: BaseReplayCache, terms: dict[str, Any]
+    ) -> None:
         if self.atomic and transactions.is_wanted(self.using):
             try:
                 block.enter_context(transaction.atomic(self.using))
-            except DatabaseError as error:
+            except DatabaseError as failure:
                 if not cache.joins(self.using):
                     raise
                 # It is the store that does not answer, or is locked.
-                logger.error("The replay cache %r has no transaction: %s", cache.alias, error)
-                raise CacheError(f"{type(error).__name__}: {error}") from error
+                error = CacheError(f"{type(failure).__name__}: {failure}")
+                subject = {name: terms[name] for name in terms if name != "expires_at"}
+                Subject(cache, **subject).failed("reserve", error)
+                raise error from failure
 
     def _bind(self, reservation: Reservation) -> bool:
         try:

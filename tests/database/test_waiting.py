@@ -15,10 +15,12 @@ from django.http import HttpResponse
 
 from jti_replay import CacheError, replay_cache
 from jti_replay.decorators import reserve_jti
+from jti_replay.signals import cache_failed
 from tests.database.conftest import UseCache
 from tests.database.rival import LIMIT, in_thread, rival
 from tests.models import Work
 from tests.rollback.blocks import failing_block
+from tests.rollback.signals import connected
 from tests.rollback.tokens import ISSUER, bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -202,10 +204,16 @@ def test_a_transaction_that_cannot_be_opened_is_a_503_if_it_is_the_store_that_is
     client = serve(reserve_jti(using=postgres)(lambda request: HttpResponse()))
     headers = bearer(new_token())
     connections[postgres].close()
-    with pytest.MonkeyPatch.context() as patch:
+    told: list[str] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append(kwargs["alias"])
+
+    with pytest.MonkeyPatch.context() as patch, connected(cache_failed, receiver):
         patch.setitem(connections[postgres].settings_dict, "PORT", 1)
         status_code = client.post("/", headers=headers).status_code
     assert status_code == (503 if keeps_jtis else 500)
+    assert told == (["default"] if keeps_jtis else [])
     assert client.post("/", headers=headers).status_code == 200
 
 
