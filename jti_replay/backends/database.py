@@ -10,7 +10,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 
 from jti_replay.checks.databases import check_database
 from jti_replay.checks.mappings import check_seconds, wrong_type
@@ -179,7 +179,7 @@ class DatabaseCache(BaseReplayCache):
     def _purge_quietly(self) -> None:
         try:
             self.purge()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("The replay cache %r could not purge: %s", self.alias, error)
 
     def _connection(self) -> BaseDatabaseWrapper:

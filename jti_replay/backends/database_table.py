@@ -38,19 +38,28 @@ class Table:
         """
         Insert a row if its digest is new. Return whether it was.
 
-        ``joined`` says that a transaction is open on the connection. Raises
-        :exc:`~jti_replay.CacheError` if another one decides, and does not end in time.
+        ``joined`` says that a transaction is open on the connection. Without one, a
+        connection that is lost is made anew, once: the row may stand already, and is then
+        known by its owner. Raises :exc:`~jti_replay.CacheError` if another transaction
+        decides, and does not end in time.
         """
         statements = self.statements(connection)
         give_up = time.monotonic() + self._timeout
         looked = not joined
+        reconnected = False
         while True:
             try:
                 with connection.cursor() as cursor:
                     outcome = statements.execute_reserve(cursor, row, looked=looked)
             except Exception as error:
-                if joined or not statements.lost_a_race(error):
+                if joined:
                     mark_for_rollback(connection, error)
+                    raise
+                if not reconnected and _is_lost(connection):
+                    reconnected = True
+                    connection.close()
+                    continue
+                if not statements.lost_a_race(error):
                     raise
                 outcome = Outcome.UNDECIDED
             if outcome is Outcome.NEW:
@@ -98,6 +107,10 @@ class Table:
         except Exception as error:
             mark_for_rollback(connection, error)
             raise
+
+
+def _is_lost(connection: BaseDatabaseWrapper) -> bool:
+    return connection.connection is not None and not connection.is_usable()
 
 
 def mark_for_rollback(connection: Any, error: Exception) -> None:
