@@ -104,7 +104,8 @@ class PostgreSQLStatements(Statements):
     would make it fail for jtis that are not its own.
     """
 
-    now = "(date_part('epoch', clock_timestamp()) * 1000)::bigint"
+    # Not clock_timestamp(), by which no index can be searched.
+    now = "(date_part('epoch', statement_timestamp()) * 1000)::bigint"
     # It returns who holds the row, or nothing if somebody else has the lock. A row that has
     # not expired is set to what it is.
     reserve = """

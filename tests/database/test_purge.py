@@ -65,6 +65,22 @@ def test_a_purge_takes_the_oldest_and_no_more_than_a_batch(
 
 
 @EACH
+def test_a_purge_does_not_look_at_what_is_live(server: str, use_cache: UseCache) -> None:
+    cache: Any = use_cache(server)
+    fill(server, 3000, expires_at=10**15)
+    connection = connections[server]
+    sql = cache._table.statements(connection).purge
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
+    with connection.cursor() as cursor:
+        analyze = "ANALYZE" if connection.vendor != "mysql" else "ANALYZE TABLE"
+        cursor.execute(f"{analyze} jti_replay_reservedjti")
+        cursor.execute(f"{explain[connection.vendor]} {sql}", [PURGE_BATCH])
+        plan = str(cursor.fetchall())
+    assert "jti_replay_reservedjti_expires_at" in plan
+    assert "Seq Scan" not in plan
+
+
+@EACH
 def test_in_a_transaction_the_purge_waits_for_the_commit(
     server: str, use_cache: UseCache
 ) -> None:
