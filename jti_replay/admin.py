@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import BigIntegerField, F, QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from .digests import SHORT_DIGEST_LENGTH
+from .backends.database import DatabaseCache
+from .caches import replay_caches
+from .digests import short_digest
+from .exceptions import CacheError
 from .expiry import moment
 from .models import ReservedJTI
 
@@ -24,7 +29,10 @@ else:
 
 @admin.register(ReservedJTI)
 class ReservedJTIAdmin(_ModelAdmin):
-    """Shows reservations. They can be released, and not be made or changed."""
+    """
+    Shows the live reservations in the database of the first DatabaseCache. They can be
+    released, and not be made or changed.
+    """
 
     list_display = ("short_digest", "namespace", "expires")
     list_filter = ("namespace",)
@@ -34,18 +42,26 @@ class ReservedJTIAdmin(_ModelAdmin):
     readonly_fields = list_display
     actions = ("release",)
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReservedJTI]:
+        """Return what is live, in the database that keeps it, whatever a router says."""
+        cache = _cache()
+        if cache is None:
+            return ReservedJTI.objects.none()
+        now = RawSQL(cache.clock, (), output_field=BigIntegerField())  # noqa: S611  # Ours.
+        rows = ReservedJTI.objects.using(cache.location)
+        return rows.alias(now=now).filter(expires_at__gt=F("now"))
+
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Leave out Django's own deletion, which would be a second name for release."""
-        return {
-            name: action
-            for name, action in super().get_actions(request).items()
-            if name != "delete_selected"
-        }
+        # Django passes the location since 6.1.
+        location = {"action_location": action_location} if action_location else {}
+        actions: dict[str, Any] = super().get_actions(request, **location)
+        return {name: action for name, action in actions.items() if name != "delete_selected"}
 
     @admin.display(description=_("digest"), ordering="digest")
     def short_digest(self, reserved: ReservedJTI) -> str:
         """Return the digest by which logs and signals name the jti."""
-        return str(reserved)[:SHORT_DIGEST_LENGTH]
+        return short_digest(reserved.digest)
 
     @admin.display(description=_("expires"), ordering="expires_at")
     def expires(self, reserved: ReservedJTI) -> datetime:
@@ -55,9 +71,24 @@ class ReservedJTIAdmin(_ModelAdmin):
     @admin.action(description=_("Release the selected jtis"), permissions=["delete"])
     def release(self, request: HttpRequest, queryset: QuerySet[ReservedJTI]) -> None:
         """Give jtis back, so that their tokens are accepted again."""
-        released, _by_model = queryset.delete()
-        message = ngettext("Released %d jti.", "Released %d jtis.", released) % released
-        self.message_user(request, message, messages.SUCCESS)
+        selected = list(queryset)
+        released: list[ReservedJTI] = []
+        try:
+            released.extend(reserved for reserved in selected if _release(reserved))
+        except CacheError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        if released:
+            self.log_deletions(request, released)  # type: ignore[arg-type]
+            message = ngettext("Released %d jti.", "Released %d jtis.", len(released))
+            self.message_user(request, message % len(released), messages.SUCCESS)
+
+    def delete_model(self, request: HttpRequest, obj: ReservedJTI) -> None:
+        """Release a jti, which to Django is its deletion."""
+        _release(obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Only a DatabaseCache has something to show."""
+        return _cache() is not None and super().has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only a token reserves a jti."""
@@ -66,3 +97,17 @@ class ReservedJTIAdmin(_ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nothing about a reservation can be changed."""
         return False
+
+
+def _cache() -> DatabaseCache | None:
+    try:
+        caches = replay_caches.all()
+    except ImproperlyConfigured:
+        return None  # The checks say what is wrong.
+    return next((cache for cache in caches if isinstance(cache, DatabaseCache)), None)
+
+
+def _release(reserved: ReservedJTI) -> bool:
+    # Through the cache, which tells logs and signals of it.
+    cache = _cache()
+    return cache is not None and cache.release_digest(reserved.digest, reserved.namespace)

@@ -30,6 +30,8 @@ class Subject:
     request: HttpRequest | None = None
     profile: str | None = None
     reservation: Reservation | None = None
+    stored: bytes | None = None
+    """The digest, where it is all that is known of the jti."""
 
     @classmethod
     def of(cls, reservation: Reservation) -> Subject:
@@ -46,7 +48,7 @@ class Subject:
     @property
     def digest(self) -> str:
         """The short hexadecimal digest that stands for the jti."""
-        return short_digest(jti_digest(self.namespace, self.jti))
+        return short_digest(self.stored or jti_digest(self.namespace, self.jti))
 
     def _signal_arguments(self, **more: Any) -> dict[str, Any]:
         optional = {

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from . import transactions
 from .bearer import bearer_token, refuse
 from .caches import replay_caches
 from .cold_start import earliest_use
+from .events import Subject
 from .exceptions import CacheError, JTIReplayError, KeysUnavailable, TokenReplayed
 from .profiles import Profile, get_profile
 from .rollback import release_on_rollback
@@ -24,6 +25,7 @@ from .verification import averify, verify
 if TYPE_CHECKING:
     from django.http import HttpRequest, JsonResponse
 
+    from .backends.base import BaseReplayCache
     from .reservation import Reservation
 
 logger = logging.getLogger("jti_replay")
@@ -50,13 +52,12 @@ class Guard:
             claims = verify(bearer_token(request), profile)
         except REFUSALS as error:
             return self._refuse(error)
-        with self._transaction():
+        with ExitStack() as block:
             try:
-                reservation = _admitted(
-                    replay_caches[profile.cache].reserve(
-                        **_terms(claims, profile), request=request, profile=profile.name
-                    )
-                )
+                cache, terms = replay_caches[profile.cache], _terms(claims, profile)
+                terms |= {"request": request, "profile": profile.name}
+                self._open_transaction(block, cache, terms)
+                reservation = _admitted(cache.reserve(**terms))
             except REFUSALS as error:
                 return self._refuse(error)
             bound = self._bind(reservation)
@@ -97,10 +98,21 @@ class Guard:
                     await reservation.arelease()
             raise
 
-    def _transaction(self) -> AbstractContextManager[Any]:
+    def _open_transaction(
+        self, block: ExitStack, cache: BaseReplayCache, terms: dict[str, Any]
+    ) -> None:
         if self.atomic and transactions.is_wanted(self.using):
-            return transaction.atomic(self.using)
-        return nullcontext()
+            try:
+                block.enter_context(transaction.atomic(self.using))
+            except DatabaseError as failure:
+                if not cache.joins(self.using):
+                    raise
+                # It is the store that does not answer, or is locked.
+                error = CacheError(f"{type(failure).__name__}: {failure}")
+                Subject(
+                    cache, terms["jti"], terms["namespace"], terms["request"], terms["profile"]
+                ).failed("reserve", error)
+                raise error from failure
 
     def _bind(self, reservation: Reservation) -> bool:
         try:

@@ -42,12 +42,22 @@ What libpq says of a transaction that can only roll back: a statement of it has 
 """
 
 
+class Transaction:
+    """A transaction of a connection, and whether it is known to have rolled back."""
+
+    __slots__ = ("rolled_back",)
+
+    def __init__(self) -> None:
+        self.rolled_back = False
+
+
 class Ledger:
     """The reservations that hang on the open transaction of a connection, oldest first."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
         self._pid = os.getpid()
+        self._transaction = Transaction()
         self._reservations: list[Reservation] = []
         # How many there were when a savepoint was made: rolling back to it takes the others.
         self._savepoints: dict[str, int] = {}
@@ -69,6 +79,12 @@ class Ledger:
             setattr(connection, ATTRIBUTE, ledger)
         return ledger
 
+    @property
+    def transaction(self) -> Transaction:
+        """The open transaction, or else the next one."""
+        self._leave_to_parent()
+        return self._transaction
+
     def add(self, reservation: Reservation) -> None:
         """Let a reservation hang on the open transaction."""
         self._leave_to_parent()
@@ -89,12 +105,12 @@ class Ledger:
             self._in_doubt = self._in_doubt or not is_doomed
             raise
         except BaseException:
-            self._keep(self._take())
+            self._keep()
             raise
         if is_doomed:
-            self._tell_rollback(self._take())
+            self._tell_end()
         else:
-            self._keep(self._take())
+            self._keep()
 
     def _rollback(self, original: Callable[[], None]) -> None:
         try:
@@ -102,9 +118,9 @@ class Ledger:
         except Error:
             raise  # Django goes on with close(), which will tell.
         except BaseException:
-            self._keep(self._take())
+            self._keep()
             raise
-        self._tell_rollback(self._take())
+        self._tell_end()
 
     def _close(self, original: Callable[[], None]) -> None:
         try:
@@ -113,9 +129,9 @@ class Ledger:
             # An in-memory SQLite database does not close, so that its transaction goes on.
             if self._is_closed():
                 if self._in_doubt:
-                    self._keep(self._take())
+                    self._keep()
                 else:
-                    self._tell_rollback(self._take())
+                    self._tell_end()
 
     def _savepoint(self, original: Callable[[], str | None]) -> str | None:
         sid = original()
@@ -138,7 +154,7 @@ class Ledger:
     def _set_autocommit(self, original: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         original(*args, **kwargs)
         # To some databases this is a COMMIT. What is still open has not been rolled back.
-        self._keep(self._take())
+        self._keep()
 
     # What becomes of the reservations.
 
@@ -151,9 +167,15 @@ class Ledger:
             self._in_doubt = False
         return taken
 
-    def _keep(self, reservations: Sequence[Reservation]) -> None:
-        for reservation in reservations:
+    def _keep(self) -> None:
+        self._transaction = Transaction()
+        for reservation in self._take():
             Fate.of(reservation).keep()
+
+    def _tell_end(self) -> None:
+        self._transaction.rolled_back = True
+        self._transaction = Transaction()
+        self._tell_rollback(self._take())
 
     def _tell_rollback(
         self, reservations: Sequence[Reservation], *, savepoint: bool = False
@@ -176,6 +198,7 @@ class Ledger:
         # After a fork, the transaction and all that hangs on it are still the parent's.
         if self._pid != os.getpid():
             self._pid = os.getpid()
+            self._transaction = Transaction()
             self._take()
 
     # What Django knows of the connection.

@@ -95,10 +95,6 @@ class Reservation:
         """The request that the token came with, as long as it lives."""
         return self._origin[0]() if self._origin else None
 
-    def rolls_back_with(self, using: str) -> bool:
-        """Return whether a rollback on a database takes the jti back without a release."""
-        return self._cache.rolls_back_with(using, self._entry[0])
-
     def release(self) -> bool:
         """
         Give the jti back, so that its token is accepted again.

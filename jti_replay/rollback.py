@@ -27,6 +27,5 @@ def release_on_rollback(reservation: Reservation, using: str = DEFAULT_DB_ALIAS)
     connection = connections[using]
     if not is_open(connection):
         return False
-    if not reservation.rolls_back_with(using):
-        Ledger.of(connection).add(reservation)
+    Ledger.of(connection).add(reservation)
     return True

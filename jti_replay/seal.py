@@ -32,6 +32,21 @@ def sealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
             setattr(connection, name, value)
 
 
+@contextmanager
+def unsealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """
+    Let this app itself query a sealed connection that is still in a transaction: only a
+    savepoint of it has rolled back.
+    """
+    connection.execute_wrappers.remove(_refuse_query)
+    # What made the caller roll back to the savepoint is undone by that.
+    connection.needs_rollback = False
+    try:
+        yield
+    finally:
+        connection.execute_wrappers.append(_refuse_query)
+
+
 def is_sealed(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the connection refuses queries at present."""
     return _refuse_query in connection.execute_wrappers

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
+from django.db.models.signals import post_migrate
 from pytest_redis import factories
 
 from tests.servers import missing, postgres_server, redis_executable
@@ -58,6 +60,13 @@ def django_db_modify_db_settings(
         else:
             connections["postgres"].settings_dict.update(reached)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Leave out what Django would do after each of the hundreds of flushes."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
 
 
 @pytest.fixture

@@ -89,6 +89,54 @@ def postgres_server() -> Iterator[dict[str, Any] | None]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@contextmanager
+def mariadb_server() -> Iterator[dict[str, Any] | None]:
+    """Run a MariaDB. Gives the Django settings that reach it, or None without one."""
+    server, installer = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
+    if server is None or installer is None:
+        yield None
+        return
+    home = Path(tempfile.mkdtemp(prefix="mariadb-", dir="/tmp"))
+    data, port = home / "data", free_port()
+    options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    common = [f"--datadir={data}", f"--user={pwd.getpwuid(os.geteuid()).pw_name}"]
+    subprocess.run(
+        [
+            installer,
+            "--no-defaults",
+            *common,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ],
+        check=True,
+        **options,
+    )
+    process = subprocess.Popen(
+        [
+            server,
+            "--no-defaults",
+            *common,
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            f"--socket={home / 'socket'}",
+            f"--pid-file={home / 'pid'}",
+            "--skip-name-resolve",
+            "--max-connections=300",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=32M",
+        ],
+        **options,
+    )
+    try:
+        _wait_for(port, process)
+        yield {"HOST": "127.0.0.1", "PORT": port, "USER": "root"}
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def _postgres_installation() -> Path | None:
     if executable := shutil.which("postgres"):
         return Path(executable).resolve().parent.parent

@@ -15,6 +15,7 @@ import pytest
 from django.core.checks import run_checks
 
 from jti_replay import checks, replay_cache, signals
+from jti_replay.backends.database import DatabaseCache
 from jti_replay.backends.memory import InMemoryCache
 from jti_replay.backends.redis import RedisCache
 from jti_replay.checks import caches, profiles
@@ -147,15 +148,23 @@ def test_every_check_is_documented_and_no_other() -> None:
     assert set(re.findall(r"jti_replay\.[EW]\d{3}", text_of("docs/checks.md"))) == ids
 
 
+def test_the_purge_is_as_documented() -> None:
+    from jti_replay.backends.database import PURGE_BATCH, PURGE_INTERVAL
+
+    sentence = f"up to {PURGE_BATCH} of them after every {PURGE_INTERVAL} reserves"
+    assert sentence in text_of("docs/database.md")
+
+
 def test_every_setting_is_documented() -> None:
     known = {*caches.KNOWN_KEYS, *profiles.KNOWN_KEYS}
-    known |= InMemoryCache.known_options | RedisCache.known_options
+    for backend in (DatabaseCache, InMemoryCache, RedisCache):
+        known |= backend.known_options
     for document in ("README.md", "docs/settings.md"):
         assert [name for name in known if name not in text_of(document)] == []
 
 
 def test_the_defaults_are_as_documented() -> None:
-    from jti_replay.backends import base, memory, redis
+    from jti_replay.backends import base, database, memory, redis
     from jti_replay.profiles import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 
     for row in (
@@ -163,6 +172,7 @@ def test_the_defaults_are_as_documented() -> None:
         f"`max_entries` (int, `{memory.DEFAULT_MAX_ENTRIES:_}`)",
         f'`prefix` (str, `"{redis.DEFAULT_PREFIX}"`)',
         f"`timeout` (seconds, `{redis.DEFAULT_TIMEOUT}`)",
+        f"`join` (bool, `True`), `timeout` (seconds, `{database.DEFAULT_TIMEOUT}`)",
         f"| `LEEWAY` | seconds | `{DEFAULT_LEEWAY}` |",
         f"| `MAX_LIFETIME` | seconds | `{DEFAULT_MAX_LIFETIME}` |",
     ):

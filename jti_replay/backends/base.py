@@ -125,10 +125,10 @@ class BaseReplayCache:
         vouch(await self.acomplete_since(), usable_since)
         return await self.aadd(digest, deadline)
 
-    def rolls_back_with(self, using: str, owner: Hashable) -> bool:
+    def joins(self, using: str) -> bool:
         """
-        Return whether the entry is part of the transaction in which it was added to a
-        database, so that it goes with it. Most stores know nothing of transactions.
+        Return whether a reserve is part of the transaction that is open on a database, so
+        that it goes with it. Most stores know nothing of transactions.
         """
         return False
 

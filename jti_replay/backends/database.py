@@ -7,22 +7,23 @@ import math
 import secrets
 import time
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.conf import settings
 from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 
+from jti_replay.checks.databases import check_database
 from jti_replay.checks.mappings import check_seconds, wrong_type
 from jti_replay.digests import jti_digest
 from jti_replay.doctor.database import examine_database
 from jti_replay.doctor.finding import Finding
-from jti_replay.exceptions import CacheError
-from jti_replay.seal import is_sealed
+from jti_replay.events import Subject
+from jti_replay.ledger import Ledger, Transaction
+from jti_replay.seal import is_sealed, unsealed
 
 from .base import BaseReplayCache
-from .database_sql import Outcome, Statements, statements_for
+from .database_sql import Row
+from .database_table import NAME, Table
 from .own_connections import OwnConnections
 
 if TYPE_CHECKING:
@@ -30,13 +31,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("jti_replay")
 
-TABLE = "jti_replay_reservedjti"
 DEFAULT_TIMEOUT = 2.0
-POLL_INTERVAL = 0.02
 NAMESPACE_LENGTH = 255
 
 PURGE_INTERVAL = 64
-"""Reserves of a process after which one of them purges."""
+"""Reserves of a process after which one of them purges. The first count starts anywhere, so
+that processes which live shortly purge too."""
 
 PURGE_BATCH = 256
 """Rows that one purge deletes at the most. More than the interval, so that it keeps up."""
@@ -48,11 +48,14 @@ class ScopedDigest(bytes):
     namespace: str
 
 
-class Owner(NamedTuple):
-    """Who holds a row, and whether the row was part of an open transaction when it was made."""
+class Owner:
+    """Who holds a row, and the transaction that the row is part of, if there is one."""
 
-    number: int
-    joined: bool
+    __slots__ = ("number", "transaction")
+
+    def __init__(self, number: int, transaction: Transaction | None) -> None:
+        self.number = number
+        self.transaction = transaction
 
 
 class DatabaseCache(BaseReplayCache):
@@ -70,8 +73,12 @@ class DatabaseCache(BaseReplayCache):
     - ``join`` (bool): False keeps it out of transactions, on a connection of its own. The
       reservation then stands whatever the transaction does, and is released like those of
       the other caches.
-    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default. On
-      SQLite and MySQL, which have time limits of their own, those hold.
+    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default;
+      MariaDB rounds it up to a whole one. On Django's connections to SQLite and MySQL their
+      own time limits hold.
+
+    The asynchronous twins run in the thread that Django keeps for the database work of a
+    request (thread-sensitive), so that they share its connection.
     """
 
     known_options: ClassVar[frozenset[str]] = frozenset({"join", "timeout"})
@@ -82,56 +89,82 @@ class DatabaseCache(BaseReplayCache):
         self.join: bool = self.options.get("join", True)
         self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
         self.digest = _scoped_digest
-        self._own_connections = OwnConnections(self.location)
-        self._prepared: Statements | None = None
-        self._reserves = 0
+        self._own_connections = OwnConnections(self.location, self.timeout)
+        self._table = Table(self._own_connections, self.timeout)
+        self._reserves = secrets.randbelow(PURGE_INTERVAL)
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         """Insert the row, or take it over if it has expired, in one statement."""
         now = time.time()
         # One more, because the database's clock counts whole milliseconds.
         lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
-        number = secrets.randbits(63)
+        namespace = digest.namespace if isinstance(digest, ScopedDigest) else ""
+        row = Row(bytes(digest), namespace, secrets.randbits(63), lifetime)
         connection = self._connection()
-        joined = self.join and _in_transaction(connection)
-        outcome = self._reserve(connection, digest, number, lifetime)
-        if outcome is Outcome.SEEN:
+        joined = _in_transaction(connection)
+        if not self._table.reserve(connection, row, joined=joined):
             return None
-        self._purge_now_and_then(connection)
-        return Owner(number, joined), now + lifetime / 1000
+        self._reserves += 1
+        if self._reserves >= PURGE_INTERVAL:
+            self._reserves = 0
+            self._purge_soon(connection)
+        owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
+        return owner, now + lifetime / 1000
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Delete the row, if it is live and the owner's."""
-        if isinstance(owner, Owner):
-            return self._execute("release", [digest, owner.number]) > 0
-        return self._execute("release_any", [digest]) > 0
+        if not isinstance(owner, Owner):
+            return self._table.change(self._connection(), "release_any", [bytes(digest)]) > 0
+        parameters = [bytes(digest), owner.number]
+        joined, connection = owner.transaction, connections[self.location]
+        if joined and is_sealed(connection):
+            # A rollback is being told of. If it was that of the row, no row is left.
+            if joined.rolled_back:
+                owner.transaction = None
+                return True
+            if joined is Ledger.of(connection).transaction:
+                # A savepoint. The row may be older, and nobody else can delete it yet.
+                with unsealed(connection):
+                    self._table.change(connection, "release", parameters)
+                owner.transaction = None
+                return True
+        return self._table.change(self._connection(), "release", parameters) > 0
 
-    def rolls_back_with(self, using: str, owner: Hashable) -> bool:
-        """Return whether the row goes by itself when the transaction on a database does."""
-        return isinstance(owner, Owner) and owner.joined and using == self.location
+    def release_digest(self, digest: bytes, namespace: str) -> bool:
+        """Give a jti back by its digest and namespace as the table shows them."""
+        return self._release(Subject(self, "", namespace, stored=digest), digest, owner=None)
+
+    def joins(self, using: str) -> bool:
+        """Return whether a reserve is part of the transaction that is open on a database."""
+        return self.join and using == self.location
+
+    @property
+    def clock(self) -> str:
+        """The SQL for the present in milliseconds since 1970, by which rows expire."""
+        return self._table.statements(self._connection()).now
 
     def count(self) -> int:
         """Return the number of live entries."""
-        return self._number("count")
+        return self._table.number(self._connection(), "count", [])
 
     def backlog(self) -> int:
         """Return the number of expired rows that are to be purged."""
-        return self._number("backlog")
+        return self._table.number(self._connection(), "backlog", [])
 
     def purge(self, batch: int = PURGE_BATCH) -> int:
         """Delete so many expired rows at the most. Return how many there were."""
-        return self._execute("purge", [batch])
+        return self._table.change(self._connection(), "purge", [batch])
 
     def diagnose(self) -> Iterator[Finding]:
         """Say what the store would survive."""
-        return examine_database(self, TABLE)
+        return examine_database(self, NAME)
 
     def close(self) -> None:
         """Close the connections of its own. The others are Django's."""
         self._own_connections.close()
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        """Refuse options of a wrong type, and a location that is no database."""
+        """Refuse options of a wrong type, and a database that cannot do what they say."""
         messages: list[checks.CheckMessage] = []
         join: object = self.join
         if not isinstance(join, bool):
@@ -139,51 +172,10 @@ class DatabaseCache(BaseReplayCache):
                 wrong_type(f"join of the replay cache {self.alias!r}", join, "a bool")
             )
         messages += check_seconds(f"timeout of the replay cache {self.alias!r}", self.timeout)
-        if self.location not in settings.DATABASES:
-            messages.append(
-                checks.Error(
-                    f"The replay cache {self.alias!r} is to use the database "
-                    f"{self.location!r}, which settings.DATABASES does not name.",
-                    hint="Set LOCATION to an alias of settings.DATABASES.",
-                    id="jti_replay.E006",
-                )
-            )
-        elif not self.join and _is_in_memory(self.location):
-            messages.append(
-                checks.Error(
-                    f"The replay cache {self.alias!r} cannot have a connection of its own to "
-                    f"the database {self.location!r}, which is in the memory of another one.",
-                    hint="Remove 'join': False, or put the SQLite database into a file.",
-                    id="jti_replay.E017",
-                )
-            )
+        messages += check_database(self.alias, self.location, alone=not self.join)
         return messages
 
-    def _reserve(
-        self, connection: BaseDatabaseWrapper, digest: bytes, number: int, lifetime: int
-    ) -> Outcome:
-        namespace = digest.namespace if isinstance(digest, ScopedDigest) else ""
-        statements = self._statements(connection)
-        give_up = time.monotonic() + self.timeout
-        while True:
-            # A statement that fails may have ended the transaction that it was in.
-            with _marks_for_rollback(connection), connection.cursor() as cursor:
-                outcome = statements.execute_reserve(
-                    cursor, bytes(digest), namespace, number, lifetime
-                )
-            if outcome is not Outcome.UNDECIDED:
-                return outcome
-            if time.monotonic() >= give_up:
-                raise CacheError(
-                    "Another transaction has reserved the jti, and has not ended within "
-                    f"{self.timeout:g} seconds."
-                )
-            time.sleep(POLL_INTERVAL)
-
-    def _purge_now_and_then(self, connection: BaseDatabaseWrapper) -> None:
-        self._reserves += 1
-        if self._reserves % PURGE_INTERVAL:
-            return
+    def _purge_soon(self, connection: BaseDatabaseWrapper) -> None:
         if not _in_transaction(connection):
             self._purge_quietly()
         elif connection.in_atomic_block:
@@ -193,32 +185,15 @@ class DatabaseCache(BaseReplayCache):
     def _purge_quietly(self) -> None:
         try:
             self.purge()
-        except DatabaseError as error:
+        except Error as error:
             logger.warning("The replay cache %r could not purge: %s", self.alias, error)
 
-    def _execute(self, statement: str, parameters: list[Any]) -> int:
-        connection = self._connection()
-        sql = self._statements(connection).sql(statement)
-        with _marks_for_rollback(connection), connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return int(cursor.rowcount)
-
-    def _number(self, statement: str) -> int:
-        connection = self._connection()
-        with _marks_for_rollback(connection), connection.cursor() as cursor:
-            cursor.execute(self._statements(connection).sql(statement))
-            return int(cursor.fetchone()[0])
-
     def _connection(self) -> BaseDatabaseWrapper:
-        connection = connections[self.location]
-        if self.join and not is_sealed(connection):
-            return connection
+        if self.join:
+            connection = connections[self.location]
+            if not is_sealed(connection):
+                return connection
         return self._own_connections.get()
-
-    def _statements(self, connection: BaseDatabaseWrapper) -> Statements:
-        if self._prepared is None:
-            self._prepared = statements_for(connection, TABLE, self.timeout)
-        return self._prepared
 
 
 def _scoped_digest(namespace: str, jti: str) -> ScopedDigest:
@@ -230,20 +205,3 @@ def _scoped_digest(namespace: str, jti: str) -> ScopedDigest:
 
 def _in_transaction(connection: BaseDatabaseWrapper) -> bool:
     return connection.in_atomic_block or not connection.get_autocommit()
-
-
-def _is_in_memory(database: str) -> bool:
-    connection: Any = connections[database]
-    return bool(connection.vendor == "sqlite" and connection.is_in_memory_db())
-
-
-@contextmanager
-def _marks_for_rollback(connection: Any) -> Iterator[None]:
-    # As transaction.mark_for_rollback_on_error(), for a connection that has no alias too.
-    try:
-        yield
-    except Exception as error:
-        if connection.in_atomic_block:
-            connection.needs_rollback = True
-            connection.rollback_exc = error
-        raise

@@ -8,7 +8,8 @@ database's own, so that the clocks of hosts do not matter; what goes in is how l
 from __future__ import annotations
 
 import enum
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -20,13 +21,26 @@ class Outcome(enum.Enum):
     SEEN = "seen"
     UNDECIDED = "undecided"
     """An open transaction has reserved the jti, and may still roll back."""
+    HIDDEN = "hidden"
+    """The snapshot of this transaction may hide a row, which an insert would fail for."""
+
+
+class Row(NamedTuple):
+    """What a reserve writes."""
+
+    digest: bytes
+    namespace: str
+    owner: int
+    lifetime: int
+    """Milliseconds."""
 
 
 class Statements:
     """The SQL for one database. It is what SQLite understands."""
 
-    now: ClassVar[str] = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-    reserve: ClassVar[str] = """
+    # Whole milliseconds. The fraction of a day is not exact enough to cut the rest off.
+    now: ClassVar[str] = "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+    reserve: str = """
         INSERT INTO {table} (digest, namespace, owner, expires_at)
         VALUES (%s, %s, %s, {now} + %s)
         ON CONFLICT (digest) DO UPDATE
@@ -34,32 +48,45 @@ class Statements:
             expires_at = excluded.expires_at
         WHERE {table}.expires_at <= {now}
     """
-    release: ClassVar[str] = (
-        "DELETE FROM {table} WHERE digest = %s AND owner = %s AND expires_at > {now}"
-    )
-    release_any: ClassVar[str] = "DELETE FROM {table} WHERE digest = %s AND expires_at > {now}"
-    count: ClassVar[str] = "SELECT COUNT(*) FROM {table} WHERE expires_at > {now}"
-    backlog: ClassVar[str] = "SELECT COUNT(*) FROM {table} WHERE expires_at <= {now}"
-    purge: ClassVar[str] = """
+    look: str = "SELECT COUNT(*) FROM {table} WHERE digest = %s AND expires_at > {now}"
+    release: str = "DELETE FROM {table} WHERE digest = %s AND owner = %s AND expires_at > {now}"
+    release_any: str = "DELETE FROM {table} WHERE digest = %s AND expires_at > {now}"
+    count: str = "SELECT COUNT(*) FROM {table} WHERE expires_at > {now}"
+    backlog: str = "SELECT COUNT(*) FROM {table} WHERE expires_at <= {now}"
+    purge: str = """
         DELETE FROM {table} WHERE digest IN (
             SELECT digest FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT %s
         )
     """
+    names: ClassVar[tuple[str, ...]] = (
+        "reserve",
+        "look",
+        "release",
+        "release_any",
+        "count",
+        "backlog",
+        "purge",
+    )
 
     def __init__(self, table: str, timeout: float) -> None:
-        self._names = {"table": table, "now": self.now, "timeout": max(1, round(timeout))}
+        # MariaDB counts whole seconds.
+        words = {"table": table, "now": self.now, "timeout": math.ceil(timeout)}
+        for name in self.names:
+            setattr(self, name, " ".join(getattr(self, name).format(**words).split()))
 
-    def execute_reserve(
-        self, cursor: Any, digest: bytes, namespace: str, owner: int, lifetime: int
-    ) -> Outcome:
-        """Insert a row that lives for so many milliseconds, and tell what came of it."""
-        cursor.execute(self.sql("reserve"), [digest, namespace, owner, lifetime])
+    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+        """
+        Insert a row, and tell what came of it. ``looked`` says that no other transaction has
+        committed one that this one's snapshot hides.
+        """
+        cursor.execute(self.reserve, row)
         return Outcome.NEW if cursor.rowcount == 1 else Outcome.SEEN
 
-    def sql(self, name: str) -> str:
-        """Return a statement for the table."""
-        statement: str = getattr(self, name)
-        return statement.format(**self._names)
+    def lost_a_race(self, error: Exception) -> bool:
+        """Return whether a statement failed for another one, and did nothing, so that it may
+        be sent again outside a transaction.
+        """
+        return False
 
 
 class PostgreSQLStatements(Statements):
@@ -70,12 +97,37 @@ class PostgreSQLStatements(Statements):
     whoever inserts holds an advisory lock until his transaction ends, and who does not get
     that is told so, and may ask again. No statement fails for it, which would break the
     transaction that it is in.
+
+    Above READ COMMITTED an insert fails if it meets a row that was committed after the
+    transaction's snapshot. Who has the lock is then told to look for one, from outside. A
+    SERIALIZABLE transaction does not even read: on one page with the rows of others, that
+    would make it fail for jtis that are not its own.
     """
 
-    now = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::bigint"
+    # Not clock_timestamp(), by which no index can be searched.
+    now = "(date_part('epoch', statement_timestamp()) * 1000)::bigint"
+    # It returns who holds the row, or nothing if somebody else has the lock. A row that has
+    # not expired is set to what it is.
     reserve = """
+        INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
+        SELECT %(digest)s, %(namespace)s, %(owner)s, {now} + %(lifetime)s
+        WHERE pg_try_advisory_xact_lock(%(lock)s)
+        ON CONFLICT (digest) DO UPDATE SET
+            owner = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
+                THEN excluded.owner ELSE held.owner END,
+            expires_at = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
+                THEN excluded.expires_at ELSE held.expires_at END
+        RETURNING owner
+    """
+    # Nor does this one return anything above READ COMMITTED.
+    reserve_joined = reserve.replace(
+        "WHERE pg_try",
+        "WHERE current_setting('transaction_isolation') LIKE 'read %%' AND pg_try",
+    )
+    decide: str = """
         WITH seen AS MATERIALIZED (
             SELECT 1 FROM {table} WHERE digest = %(digest)s::bytea AND expires_at > {now}
+            AND current_setting('transaction_isolation') <> 'serializable'
         ), turn AS MATERIALIZED (
             SELECT pg_try_advisory_xact_lock(%(lock)s::bigint) AS mine
             WHERE NOT EXISTS (SELECT 1 FROM seen)
@@ -83,7 +135,10 @@ class PostgreSQLStatements(Statements):
             INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
             SELECT %(digest)s::bytea, %(namespace)s::varchar, %(owner)s::bigint,
                    {now} + %(lifetime)s::bigint
-            FROM turn WHERE mine
+            FROM turn WHERE mine AND (
+                %(looked)s::boolean
+                OR current_setting('transaction_isolation') LIKE 'read %%'
+            )
             ON CONFLICT (digest) DO UPDATE
             SET namespace = excluded.namespace, owner = excluded.owner,
                 expires_at = excluded.expires_at
@@ -93,9 +148,12 @@ class PostgreSQLStatements(Statements):
         SELECT CASE
             WHEN EXISTS (SELECT 1 FROM taken) THEN 'new'
             WHEN EXISTS (SELECT 1 FROM turn WHERE NOT mine) THEN 'undecided'
+            WHEN EXISTS (SELECT 1 FROM turn) AND NOT %(looked)s::boolean
+                AND current_setting('transaction_isolation') NOT LIKE 'read %%' THEN 'hidden'
             ELSE 'seen'
         END
     """
+    names = (*Statements.names, "reserve_joined", "decide")
     purge = """
         DELETE FROM {table} WHERE digest IN (
             SELECT digest FROM {table} WHERE expires_at <= {now}
@@ -103,21 +161,21 @@ class PostgreSQLStatements(Statements):
         )
     """
 
-    def execute_reserve(
-        self, cursor: Any, digest: bytes, namespace: str, owner: int, lifetime: int
-    ) -> Outcome:
-        """Insert a row that lives for so many milliseconds, and tell what came of it."""
-        cursor.execute(
-            self.sql("reserve"),
-            {
-                "digest": digest,
-                "namespace": namespace,
-                "owner": owner,
-                "lifetime": lifetime,
-                "lock": int.from_bytes(digest[:8], "big", signed=True),
-            },
-        )
+    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+        """Insert a row, and tell what came of it."""
+        lock = int.from_bytes(row.digest[:8], "big", signed=True)
+        parameters = {**row._asdict(), "lock": lock, "looked": looked}
+        cursor.execute(self.reserve if looked else self.reserve_joined, parameters)
+        if holder := cursor.fetchone():
+            return Outcome.NEW if holder == (row.owner,) else Outcome.SEEN
+        cursor.execute(self.decide, parameters)
         return Outcome(cursor.fetchone()[0])
+
+    def lost_a_race(self, error: Exception) -> bool:
+        """Return whether it is a serialization failure or a deadlock."""
+        cause = error.__cause__
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        return state in {"40001", "40P01"}
 
 
 class MySQLStatements(Statements):
@@ -133,25 +191,35 @@ class MySQLStatements(Statements):
             owner = IF(expires_at <= {now}, VALUES(owner), owner),
             expires_at = IF(expires_at <= {now}, VALUES(expires_at), expires_at)
     """
-    read_owner: ClassVar[str] = "SELECT owner FROM {table} WHERE digest = %s"
+    read_owner: str = "SELECT owner FROM {table} WHERE digest = %s"
     purge = "DELETE FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT %s"
+    names = (*Statements.names, "read_owner")
 
-    def execute_reserve(
-        self, cursor: Any, digest: bytes, namespace: str, owner: int, lifetime: int
-    ) -> Outcome:
-        """Insert a row that lives for so many milliseconds, and tell what came of it."""
-        cursor.execute(self.sql("reserve"), [digest, namespace, owner, lifetime])
-        cursor.execute(self.sql("read_owner"), [digest])
+    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+        """Insert a row, and tell what came of it."""
+        cursor.execute(self.reserve, row)
+        cursor.execute(self.read_owner, [row.digest])
         # A row that the snapshot of this transaction does not show is somebody else's.
-        return Outcome.NEW if cursor.fetchone() == (owner,) else Outcome.SEEN
+        return Outcome.NEW if cursor.fetchone() == (row.owner,) else Outcome.SEEN
+
+    def lost_a_race(self, error: Exception) -> bool:
+        """Return whether it is a deadlock."""
+        return error.args[:1] == (1213,)
 
 
 class MariaDBStatements(MySQLStatements):
-    """For MariaDB, which takes a time limit for one statement."""
+    """For MariaDB, which tells the owner at once, and takes a time limit for one statement."""
 
     reserve = (
-        "SET STATEMENT innodb_lock_wait_timeout = {timeout} FOR " + MySQLStatements.reserve
+        "SET STATEMENT innodb_lock_wait_timeout = {timeout} FOR "
+        + MySQLStatements.reserve
+        + "RETURNING owner"
     )
+
+    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+        """Insert a row, and tell what came of it."""
+        cursor.execute(self.reserve, row)
+        return Outcome.NEW if cursor.fetchone() == (row.owner,) else Outcome.SEEN
 
 
 def statements_for(connection: BaseDatabaseWrapper, table: str, timeout: float) -> Statements:

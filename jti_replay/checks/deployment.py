@@ -18,7 +18,8 @@ def warnings(caches: Any, profiles: Any) -> list[CheckMessage]:
             Warning(
                 f"{CACHES}[{alias!r}] is in the memory of one process: each of several workers "
                 "accepts a token once.",
-                hint="Use RedisCache, unless the site is served by one process.",
+                hint="Use RedisCache, or DatabaseCache if there is no Redis, unless the site "
+                "is served by one process.",
                 id="jti_replay.W001",
             )
             for alias, params in _entries(caches)

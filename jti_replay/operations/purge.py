@@ -41,7 +41,7 @@ class Purge(Operation):
     def _database_caches(self, alias: str | None) -> list[DatabaseCache]:
         if alias is not None and alias not in replay_caches:
             raise CommandError(f"There is no replay cache {alias!r}.")
-        caches = [replay_caches[name] for name in ([alias] if alias else replay_caches)]
+        caches = replay_caches.all() if alias is None else [replay_caches[alias]]
         found = [cache for cache in caches if isinstance(cache, DatabaseCache)]
         if alias is not None and not found:
             raise CommandError(f"The replay cache {alias!r} is not in a database.")
@@ -49,14 +49,15 @@ class Purge(Operation):
 
     def _purge(self, cache: DatabaseCache, batch: int) -> None:
         backlog = cache.backlog()
+        shows_progress = backlog > batch and self.stderr.isatty()
         purged = 0
         while deleted := cache.purge(batch):
             purged += deleted
-            if self.stderr.isatty() and backlog > batch:
+            if shows_progress:
                 self._show_progress(purged, backlog)
-        if self.stderr.isatty() and backlog > batch:
+        if shows_progress:
             self.stderr.write("")
-        self.stdout.write(f"{cache.alias}: purged {purged} of {cache.count() + purged} rows.")
+        self.stdout.write(f"{cache.alias}: {purged} rows purged, {cache.count()} are live.")
 
     def _show_progress(self, purged: int, backlog: int) -> None:
         # More may expire meanwhile.

@@ -1,0 +1,47 @@
+"""What is wrong with the database that a cache is to use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import connections
+
+
+def check_database(alias: str, location: str, *, alone: bool) -> list[CheckMessage]:
+    """
+    Refuse a location that is no database, and one that has no room for a second connection
+    if the cache is to have one of its own (``alone``).
+    """
+    if location not in settings.DATABASES:
+        return [
+            Error(
+                f"The replay cache {alias!r} is to use the database {location!r}, which "
+                "settings.DATABASES does not name.",
+                hint="Set LOCATION to an alias of settings.DATABASES.",
+                id="jti_replay.E006",
+            )
+        ]
+    obstacle = _obstacle(connections[location]) if alone else ""
+    if not obstacle:
+        return []
+    return [
+        Error(
+            f"The replay cache {alias!r} cannot have a connection of its own to the database "
+            f"{location!r}, {obstacle}.",
+            hint="Remove 'join': False.",
+            id="jti_replay.E017",
+        )
+    ]
+
+
+def _obstacle(connection: Any) -> str:
+    if connection.vendor != "sqlite":
+        return ""
+    if connection.is_in_memory_db():
+        return "which is in the memory of another one"
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if mode.upper() != "DEFERRED":
+        return f"which each transaction locks from its beginning (transaction_mode {mode})"
+    return ""
