@@ -1,4 +1,4 @@
-"""The table of :class:`~jti_replay.backends.database.DatabaseCache`."""
+"""The tables of :class:`~jti_replay.backends.database.DatabaseCache`."""
 
 from __future__ import annotations
 
@@ -28,3 +28,15 @@ class ReservedJTI(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.digest).hex()
+
+
+class MemoryStart(models.Model):
+    """
+    Since when no reserved jti is missing, in milliseconds since 1970 by the database's clock:
+    one row, made by the migration. ``COLD_START`` goes by it.
+    """
+
+    complete_since = models.BigIntegerField(editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.complete_since}"

@@ -143,6 +143,16 @@ class DatabaseCache(BaseReplayCache):
         """The SQL for the present in milliseconds since 1970, by which rows expire."""
         return self._table.statements(self._connection()).now
 
+    def complete_since(self) -> float | None:
+        """Return when the table was made, or the latest :meth:`begin_anew`."""
+        return self._table.complete_since(self._connection()) / 1000 or None
+
+    def begin_anew(self) -> None:
+        """Note that the memory begins now: rows may be missing, as after a restored backup."""
+        connection = self._connection()
+        self._table.complete_since(connection)
+        self._table.change(connection, "begin_anew", [])
+
     def count(self) -> int:
         """Return the number of live entries."""
         return self._table.number(self._connection(), "count", [])

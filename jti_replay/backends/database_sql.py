@@ -58,6 +58,12 @@ class Statements:
             SELECT digest FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT %s
         )
     """
+    since: str = "SELECT COALESCE(MAX(complete_since), 0) FROM {memory}"
+    # Rounded up: nothing is known of what came before.
+    begin: str = """
+        INSERT INTO {memory} (id, complete_since) VALUES (1, {now} + 1) ON CONFLICT DO NOTHING
+    """
+    begin_anew: str = "UPDATE {memory} SET complete_since = {now} + 1"
     names: ClassVar[tuple[str, ...]] = (
         "reserve",
         "look",
@@ -66,11 +72,18 @@ class Statements:
         "count",
         "backlog",
         "purge",
+        "since",
+        "begin",
+        "begin_anew",
     )
 
-    def __init__(self, table: str, timeout: float) -> None:
-        # MariaDB counts whole seconds.
-        words = {"table": table, "now": self.now, "timeout": math.ceil(timeout)}
+    def __init__(self, table: str, memory: str, timeout: float) -> None:
+        words = {
+            "table": table,
+            "memory": memory,
+            "now": self.now,
+            "timeout": math.ceil(timeout),  # MariaDB counts whole seconds.
+        }
         for name in self.names:
             setattr(self, name, " ".join(getattr(self, name).format(**words).split()))
 
@@ -191,6 +204,7 @@ class MySQLStatements(Statements):
             owner = IF(expires_at <= {now}, VALUES(owner), owner),
             expires_at = IF(expires_at <= {now}, VALUES(expires_at), expires_at)
     """
+    begin = "INSERT IGNORE INTO {memory} (id, complete_since) VALUES (1, {now} + 1)"
     read_owner: str = "SELECT owner FROM {table} WHERE digest = %s"
     purge = "DELETE FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT %s"
     names = (*Statements.names, "read_owner")
@@ -222,8 +236,10 @@ class MariaDBStatements(MySQLStatements):
         return Outcome.NEW if cursor.fetchone() == (row.owner,) else Outcome.SEEN
 
 
-def statements_for(connection: BaseDatabaseWrapper, table: str, timeout: float) -> Statements:
-    """Return the statements that a database understands."""
+def statements_for(
+    connection: BaseDatabaseWrapper, table: str, memory: str, timeout: float
+) -> Statements:
+    """Return the statements that a database understands, for tables of these names."""
     if connection.vendor == "postgresql":
         kind: type[Statements] = PostgreSQLStatements
     elif connection.vendor == "mysql":
@@ -231,4 +247,5 @@ def statements_for(connection: BaseDatabaseWrapper, table: str, timeout: float) 
         kind = MariaDBStatements if is_mariadb else MySQLStatements
     else:
         kind = Statements
-    return kind(connection.ops.quote_name(table), timeout)
+    quote = connection.ops.quote_name
+    return kind(quote(table), quote(memory), timeout)

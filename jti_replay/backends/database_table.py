@@ -1,4 +1,4 @@
-"""The table in which :class:`~jti_replay.backends.database.DatabaseCache` keeps its jtis."""
+"""The tables in which :class:`~jti_replay.backends.database.DatabaseCache` keeps its jtis."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .own_connections import OwnConnections
 
 NAME = "jti_replay_reservedjti"
+MEMORY_NAME = "jti_replay_memorystart"
 
 POLL_INTERVAL = 0.02
 """Seconds after which a transaction is asked again whether it has ended."""
@@ -86,10 +87,21 @@ class Table:
         """Run a statement that asks for a number."""
         return self._run(connection, name, parameters, lambda cursor: int(cursor.fetchone()[0]))
 
+    def complete_since(self, connection: BaseDatabaseWrapper) -> int:
+        """
+        Return since when nothing is missing, in milliseconds since 1970. That is now if it has
+        not been noted, and 0 if it cannot be seen in this transaction.
+        """
+        since = self.number(connection, "since", [])
+        if since:
+            return since
+        self.change(connection, "begin", [])
+        return self.number(connection, "since", [])
+
     def statements(self, connection: BaseDatabaseWrapper) -> Statements:
         """Return the SQL that the database understands."""
         if self._prepared is None:
-            self._prepared = statements_for(connection, NAME, self._timeout)
+            self._prepared = statements_for(connection, NAME, MEMORY_NAME, self._timeout)
         return self._prepared
 
     def _run(

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jti_replay.backends.database_sql import statements_for
-
 from .cold_start import examine_cold_start
 from .database_rows import examine_rows
 from .database_transactions import examine_transactions
@@ -37,8 +35,7 @@ def _examine(
     cache: DatabaseCache, connection: BaseDatabaseWrapper, table: str
 ) -> Iterator[Finding]:
     yield from examine_latency(partial(_fetch, connection, "SELECT 1"), None)
-    now = statements_for(connection, table, cache.timeout).now
-    yield from examine_clock(partial(_time, connection, now))
+    yield from examine_clock(partial(_time, connection, cache.clock))
     yield _version(connection)
     yield from examine_transactions(cache, connection)
     if connection.vendor == "sqlite":

@@ -31,5 +31,5 @@ def test_a_token_goes_through_a_pipe(manage: Manage) -> None:
 def test_a_missing_subcommand_is_told_with_the_known_ones(manage: Manage) -> None:
     done = manage({}, "jti_replay")
     assert done.returncode == 2
-    assert "{doctor,stats,release,verify,purge}" in done.stderr
+    assert "{doctor,stats,release,verify,purge,reset}" in done.stderr
     assert "Traceback" not in done.stderr

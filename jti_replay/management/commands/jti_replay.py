@@ -11,6 +11,7 @@ from jti_replay.operations.doctor import Doctor
 from jti_replay.operations.operation import Operation
 from jti_replay.operations.purge import Purge
 from jti_replay.operations.release import Release
+from jti_replay.operations.reset import Reset
 from jti_replay.operations.stats import Stats
 from jti_replay.operations.verify import Verify
 
@@ -20,6 +21,7 @@ OPERATIONS: dict[str, type[Operation]] = {
     "release": Release,
     "verify": Verify,
     "purge": Purge,
+    "reset": Reset,
 }
 
 

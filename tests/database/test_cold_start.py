@@ -1,0 +1,94 @@
+"""Since when the cache in a database remembers, and how an operator lets it begin anew."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from jti_replay import ColdStart, replay_cache
+from jti_replay.models import MemoryStart
+
+from .conftest import BACKEND, UseCache
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
+SKEW = 0.01
+"""Seconds by which the clocks of a database and of its host may be read apart."""
+
+
+def reset(*arguments: str) -> str:
+    output = io.StringIO()
+    call_command("jti_replay", "reset", *arguments, stdout=output)
+    return output.getvalue()
+
+
+@EACH
+def test_where_it_is_not_noted_the_memory_begins_at_the_first_look(
+    server: str, use_cache: UseCache
+) -> None:
+    cache = use_cache(server)
+    MemoryStart.objects.using(server).all().delete()
+    before = time.time()
+    since = cache.complete_since()
+    assert since is not None
+    assert before - SKEW < since < time.time() + SKEW
+    assert cache.complete_since() == since
+    assert str(MemoryStart.objects.using(server).get()) == f"{round(since * 1000)}"
+
+
+@EACH
+def test_an_operator_lets_the_memory_begin_anew(
+    server: str, use_cache: UseCache, settings: Any
+) -> None:
+    cache = use_cache(server)
+    settings.JTI_REPLAY["CACHES"]["default"]["COLD_START"] = "refuse"
+    issued = cache.complete_since()
+    assert replay_cache.reserve("a", usable_since=issued)
+    time.sleep(0.05)
+    assert reset().startswith("default: the memory begins at ")
+    with pytest.raises(ColdStart):
+        replay_cache.reserve("b", usable_since=issued)
+    with pytest.raises(ColdStart):
+        replay_cache.reserve("a", usable_since=issued)
+    assert replay_cache.reserve("b", usable_since=time.time() + 1)
+    assert replay_cache.reserve("a", usable_since=time.time() + 1) is None
+
+
+def test_the_migration_notes_when_the_memory_begins(use_cache: UseCache) -> None:
+    before = time.time()
+    for target in (None, "0001_initial"):
+        executor = MigrationExecutor(connections["default"])
+        executor.migrate([("jti_replay", target)])
+    after = time.time()
+    time.sleep(0.05)
+    since = use_cache("default").complete_since()
+    assert since is not None
+    assert before <= since <= after + 0.002
+
+
+def test_only_a_database_has_a_memory_to_reset(settings: Any) -> None:
+    memory = "jti_replay.backends.memory.InMemoryCache"
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": memory}}}
+    with pytest.raises(CommandError, match="is not in a database"):
+        reset()
+    with pytest.raises(CommandError, match="There is no replay cache 'other'"):
+        reset("--cache=other")
+
+
+def test_a_table_that_is_missing_is_an_error(settings: Any) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": BACKEND}}}
+    executor = MigrationExecutor(connections["default"])
+    executor.migrate([("jti_replay", None)])
+    try:
+        with pytest.raises(CommandError, match="failed"):
+            reset()
+    finally:
+        executor = MigrationExecutor(connections["default"])
+        executor.migrate([("jti_replay", "0001_initial")])
