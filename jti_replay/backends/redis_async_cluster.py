@@ -24,7 +24,7 @@ from .redis_scripts import Command
 class AsyncCluster:
     """
     A cluster. ``connect`` makes the client that keeps its map; ``wait`` is the longest time,
-    in seconds, for which a node, and the map, is waited for.
+    in seconds, for which a node is waited for. The map gets what is left of a call's time.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[RedisCluster]], wait: float) -> None:
@@ -75,7 +75,7 @@ class AsyncCluster:
         return replies
 
     async def recover(self, deadline: float) -> bool:
-        """Draw the map anew, if that takes no longer than it may."""
+        """Draw the map anew, in the time that is not needed for a second attempt."""
         await self._map(deadline)
         return time.monotonic() + self._wait <= deadline
 
@@ -102,7 +102,7 @@ class AsyncCluster:
             self._mapping = asyncio.create_task(self._draw())
         await asyncio.wait(
             [self._mapping],
-            timeout=max(0, min(self._wait, deadline - self._wait - time.monotonic())),
+            timeout=max(0, deadline - self._wait - time.monotonic()),
         )
 
     async def _draw(self) -> None:

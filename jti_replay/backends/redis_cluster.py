@@ -29,7 +29,7 @@ from .redis_scripts import Command
 class Cluster:
     """
     A cluster. ``connect`` makes the client that keeps its map; ``wait`` is the longest time,
-    in seconds, for which a node, and the map, is waited for.
+    in seconds, for which a node is waited for. The map gets what is left of a call's time.
     """
 
     def __init__(self, connect: Callable[[], RedisCluster], wait: float) -> None:
@@ -79,7 +79,7 @@ class Cluster:
         return replies
 
     def recover(self, deadline: float) -> bool:
-        """Draw the map anew, if that takes no longer than it may."""
+        """Draw the map anew, in the time that is not needed for a second attempt."""
         self._map(deadline)
         return time.monotonic() + self._wait <= deadline
 
@@ -103,7 +103,7 @@ class Cluster:
                 self._mapping = threading.Thread(target=self._draw, daemon=True)
                 self._mapping.start()
             mapping = self._mapping
-        mapping.join(max(0, min(self._wait, deadline - self._wait - time.monotonic())))
+        mapping.join(max(0, deadline - self._wait - time.monotonic()))
 
     def _draw(self) -> None:
         try:

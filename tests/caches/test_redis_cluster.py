@@ -43,7 +43,7 @@ def keys_of(cluster: Cluster) -> set[bytes]:
 class RedisClusterTests(ReplayCacheTests, SimpleTestCase):
     cache_settings: ClassVar = {
         "BACKEND": BACKEND,
-        "OPTIONS": {"client_factory": CLUSTER_FACTORY},
+        "OPTIONS": {"client_factory": CLUSTER_FACTORY, "timeout": 3},
     }
     unreachable_settings: ClassVar = {**cache_settings, "LOCATION": "down"}
 
@@ -146,7 +146,7 @@ def test_event_loops_use_no_threads_and_leave_no_connections(
         answers = await asyncio.gather(*map(cache.areserve, jtis))
         assert all(answers)
         assert await asyncio.gather(*map(cache.arelease, jtis)) == [True] * 200
-        assert threading.enumerate() == before
+        assert {*threading.enumerate()} <= {*before}
 
     asyncio.run(work())
     deadline = time.monotonic() + 5

@@ -20,7 +20,7 @@ from tests.caches.redis_process import RedisProcess
 from tests.caches.waiting import wait_until
 
 KEY = b"jti:" + jti_digest("", "a")
-OPTIONS = {"replicas": 1, "replica_timeout": 0.1, "timeout": 0.6}
+OPTIONS = {"replicas": 1, "replica_timeout": 0.1, "timeout": 1.5}
 PATIENT = {"replicas": 1, "replica_timeout": 0.5, "timeout": 1.8}
 """Where the replica is to acknowledge, on a busy machine, too."""
 
@@ -108,7 +108,7 @@ def test_without_enough_replicas_nothing_is_left_behind(
         start = time.monotonic()
         with pytest.raises(CacheError, match="0 of 1 replicas") as caught:
             call(cache, "reserve", "a")
-        assert 0.1 <= time.monotonic() - start < 0.6 + SLACK
+        assert 0.1 <= time.monotonic() - start < 1.5 + SLACK
         assert isinstance(caught.value.__cause__, TooFewReplicas)
         assert not pair.on_primary(KEY)
     pair.replica.resume()
@@ -231,7 +231,7 @@ def test_a_cold_start_is_told_from_a_want_of_replicas(
 def test_a_primary_that_is_paused_is_an_error_in_time(
     name: str, call: Call, use_redis: UseRedis, pair: Pair
 ) -> None:
-    cache = use_redis(pair.primary.url, OPTIONS=OPTIONS)
+    cache = use_redis(pair.primary.url, OPTIONS=OPTIONS | {"timeout": 0.6})
     wait_until(lambda: call(cache, "reserve", "warm"))
     pair.primary.pause()
     try:
