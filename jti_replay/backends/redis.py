@@ -17,7 +17,7 @@ from jti_replay.exceptions import ColdStart
 
 from .base import BaseReplayCache
 from .redis_acks import shortage, wait_command
-from .redis_call import aattempt, arun, arun_each, attempt, run, run_each, within
+from .redis_call import aattempt, arun, arun_each, attempt, run, run_each
 from .redis_checks import check_redis
 from .redis_clients import RedisClients
 from .redis_connect import Connector
@@ -104,8 +104,7 @@ class RedisCache(BaseReplayCache):
             return await _in_thread(self.remove, digest, owner)
         script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
         store, key = await self._clients.aget(), self._keys.entry(digest)
-        call = arun(store, script, [key], owners, self._deadline())
-        return bool((await within(self.connector.time_for_attempts, call))[0])
+        return bool((await arun(store, script, [key], owners, self._deadline()))[0])
 
     def complete_since(self) -> float:
         """Return the latest moment that a marker holds. One that is missing is written."""
@@ -117,8 +116,7 @@ class RedisCache(BaseReplayCache):
         if not self.connector.is_asyncio_ready:
             return await _in_thread(self.complete_since)
         store, keys = await self._clients.aget(), self._keys.markers()
-        call = arun_each(store, MARK, keys, self._deadline())
-        return _latest(await within(self.connector.time_for_attempts, call))
+        return _latest(await arun_each(store, MARK, keys, self._deadline()))
 
     def add_vouched(
         self, digest: bytes, deadline: float, usable_since: float
@@ -162,7 +160,8 @@ class RedisCache(BaseReplayCache):
         if answer == RESERVED:
             if missing := shortage(acks, self.replicas):
                 with suppress(Exception):  # Then it stands, which is on the safe side.
-                    attempt(store, RELEASE, keys[:1], [owner], deadline)
+                    last = time.monotonic() + self.connector.wait
+                    attempt(store, RELEASE, keys[:1], [owner], last)
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:
@@ -188,25 +187,23 @@ class RedisCache(BaseReplayCache):
         arguments: list[Any] = [owner, milliseconds]
         if usable_since is not None:
             arguments.append(round(usable_since * 1000))
-        call = arun(store, script, keys, arguments, deadline, self._along)
-        answer, *acks = await within(self.connector.time_for_attempts, call)
+        answer, *acks = await arun(store, script, keys, arguments, deadline, self._along)
         if answer == RESERVED:
             if missing := shortage(acks, self.replicas):
                 with suppress(Exception):
-                    release = aattempt(store, RELEASE, keys[:1], [owner], deadline)
-                    await within(self.connector.wait, release)
+                    last = time.monotonic() + self.connector.wait
+                    await aattempt(store, RELEASE, keys[:1], [owner], last)
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:
             with suppress(Exception):
-                marking = arun_each(store, MARK, self._keys.markers(), deadline)
-                await within(self.connector.wait, marking)
+                await arun_each(store, MARK, self._keys.markers(), deadline)
         if refusal := _refusal(answer, usable_since):
             raise refusal
         return None
 
     def _deadline(self) -> float:
-        return time.monotonic() + self.timeout
+        return time.monotonic() + self.connector.time_for_attempts
 
     @cached_property
     def _keys(self) -> Keys:

@@ -14,10 +14,10 @@ from redis.exceptions import (
     ClusterDownError,
     ConnectionError,
     MovedError,
-    TimeoutError,
 )
 
 from .redis_exchange import aexchange
+from .redis_limits import until
 from .redis_scripts import Command
 
 
@@ -41,14 +41,12 @@ class AsyncCluster:
         node, asking = _holder(client, key), False
         while True:
             sent = [("ASKING",), *commands] if asking else commands
-            replies = (await aexchange(self._to(node), sent))[-len(commands) :]
+            replies = (await until(deadline, aexchange(self._to(node), sent)))[-len(commands) :]
             answer = replies[0]
             if isinstance(answer, ClusterDownError):  # Or this node has lost touch with it.
                 raise answer
             if not isinstance(answer, AskError):
                 return replies
-            if time.monotonic() + self._wait > deadline:
-                raise TimeoutError("There is no time to follow where the key has gone.")
             asking = not isinstance(answer, MovedError)
             if asking:
                 asked = client.get_node(answer.host, answer.port)
@@ -69,9 +67,7 @@ class AsyncCluster:
             shares.setdefault(_holder(client, key), []).append(command)
         replies: list[Any] = []
         for node, share in shares.items():
-            if time.monotonic() + self._wait > deadline:
-                raise TimeoutError("There is no time for all nodes.")
-            replies += await aexchange(self._to(node), share)
+            replies += await until(deadline, aexchange(self._to(node), share))
         return replies
 
     async def recover(self, deadline: float) -> bool:

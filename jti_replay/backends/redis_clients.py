@@ -73,7 +73,7 @@ class RedisClients:
         connector = self._connector
         if connector.is_cluster:
             return AsyncCluster(connector.async_cluster, connector.wait)
-        return AsyncServer(connector.async_server())
+        return AsyncServer(connector.async_server(), connector.wait)
 
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, store: AsyncStore

@@ -98,7 +98,7 @@ class Connector:
             blocks=self._blocks,
         )
 
-    @property
+    @cached_property
     def time_for_attempts(self) -> float:
         """The part of the time limit, in seconds, that is not kept to take something back."""
         return self._timeout - self.wait if self._has_acks else self._timeout

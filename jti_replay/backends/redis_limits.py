@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import builtins
+import time
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import redis.asyncio.retry
 from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError
 from redis.retry import Retry
+
+T = TypeVar("T")
 
 ATTEMPTS = 2
 """How often a command is sent at the most. A second one does no harm, by the owner token."""
@@ -35,3 +42,12 @@ def limits(wait: float, retry: type[Retry | redis.asyncio.retry.Retry]) -> dict[
         "socket_connect_timeout": wait,
         "retry": retry(NoBackoff(), 0),
     }
+
+
+async def until(deadline: float, call: Awaitable[T]) -> T:
+    """Await a call until a moment of :func:`time.monotonic`, then raise redis.TimeoutError."""
+    try:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            return await call
+    except builtins.TimeoutError as error:
+        raise TimeoutError("Redis has not answered in time.") from error

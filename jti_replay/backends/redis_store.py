@@ -6,6 +6,7 @@ It may be one server, the primary of several that Sentinel watches over, or a cl
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.sentinel import SentinelConnectionPool
 
 from .redis_exchange import aexchange, exchange
+from .redis_limits import until
 from .redis_scripts import Command
 
 
@@ -90,24 +92,28 @@ class Server:
 
 
 class AsyncServer:
-    """A :class:`Server` for one event loop."""
+    """A :class:`Server` for one event loop. Its connections wait for ``wait`` seconds."""
 
-    def __init__(self, client: AsyncRedis) -> None:
+    def __init__(self, client: AsyncRedis, wait: float) -> None:
         self._client = client
+        self._margin = wait * 0.9  # A first attempt that timed out was a little late.
 
     async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
-        """Send commands. The time limit is that of the connection."""
-        return await aexchange(self._client, commands)
+        """Send commands. The time limit is that of the connection, once there is one."""
+        pool = self._client.connection_pool
+        if pool.can_get_connection() and time.monotonic() + self._margin < deadline:
+            return await aexchange(self._client, commands)
+        return await until(deadline, aexchange(self._client, commands))
 
     async def send_each(
         self, commands: Sequence[tuple[bytes, Command]], deadline: float
     ) -> list[Any]:
         """Send commands, all to the same one."""
-        return await aexchange(self._client, [command for _, command in commands])
+        return await self.send(b"", [command for _, command in commands], deadline)
 
     async def recover(self, deadline: float) -> bool:
         """Do nothing: the next connection asks Sentinel anew by itself."""
-        return True
+        return time.monotonic() < deadline
 
     async def aclose(self) -> None:
         """Close the connections."""
