@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import time
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import redis.asyncio.retry
@@ -44,10 +44,14 @@ def limits(wait: float, retry: type[Retry | redis.asyncio.retry.Retry]) -> dict[
     }
 
 
-async def until(deadline: float, call: Awaitable[T]) -> T:
+async def until(deadline: float, call: Coroutine[Any, Any, T]) -> T:
     """Await a call until a moment of :func:`time.monotonic`, then raise redis.TimeoutError."""
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
+        call.close()
+        raise TimeoutError("There is no time left to ask Redis.")
     try:
-        async with asyncio.timeout(deadline - time.monotonic()):
+        async with asyncio.timeout(seconds):
             return await call
     except builtins.TimeoutError as error:
         raise TimeoutError("Redis has not answered in time.") from error

@@ -45,6 +45,7 @@ def test_it_works_again_by_itself_after_a_failover(
             assert not in_time(lambda: cache.reserve(here))
             assert not in_time(lambda: areserve(here))
             wait_until(lambda: areserve(here))
+            wait_until(lambda: cache.reserve(here))  # The nodes learn of it one by one.
             assert cache.reserve(here) is None
             assert areserve(here) is None
             wait_until(lambda: cache.release(here))
