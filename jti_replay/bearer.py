@@ -57,7 +57,7 @@ def refuse(error: Exception) -> JsonResponse:
             "The token was issued before this server can vouch for it. Try again later, with a "
             "new token."
         )
-        seconds = math.ceil(error.retry_after)
+        seconds = max(1, math.ceil(error.retry_after))
     response = JsonResponse(
         {"error": "temporarily_unavailable", "error_description": description}, status=503
     )

@@ -13,6 +13,9 @@ from django.db import connections
 from django.db.models.signals import post_migrate
 from pytest_redis import factories
 
+from jti_replay import replay_cache
+from jti_replay.backends.base import BaseReplayCache
+from tests.caches import redis_group
 from tests.servers import missing, postgres_server, redis_executable
 
 redis_proc = factories.redis_proc(executable=redis_executable() or "redis-server", port=-1)
@@ -107,3 +110,33 @@ def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return manage
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    redis_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[redis_group.Cluster]:
+    """A Redis Cluster of this test run."""
+    with redis_group.cluster(redis_server, tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture
+def use_cluster(settings: Any, cluster: redis_group.Cluster) -> Callable[..., BaseReplayCache]:
+    """Let the default cache be the cluster, which is empty."""
+    cluster.flush()
+
+    def use(location: Any = None, **params: Any) -> BaseReplayCache:
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": location or cluster.url,
+            }
+        }
+        options = {"client_factory": "redis.cluster.RedisCluster.from_url", "timeout": 0.6}
+        params["OPTIONS"] = options | params.get("OPTIONS", {})
+        backend = "jti_replay.backends.redis.RedisCache"
+        settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}
+        return replay_cache
+
+    return use

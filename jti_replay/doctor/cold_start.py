@@ -19,13 +19,22 @@ def iso(moment: float | None) -> str | None:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
+def beginning(cache: BaseReplayCache) -> str | None:
+    """
+    Return since when the cache remembers all. It is not asked if it does not go by that: some
+    note it when they are first asked.
+    """
+    return iso(cache.complete_since()) if cache.refuses_cold_start else None
+
+
 def examine_cold_start(cache: BaseReplayCache) -> Iterator[Finding]:
     """Say since when the cache remembers everything, and what becomes of older tokens."""
-    since = iso(cache.complete_since())
-    memory = f"It remembers all since {since}" if since else "It cannot tell since when"
-    policy = (
-        "refuses tokens from before (COLD_START is 'refuse')."
+    since = beginning(cache)
+    text = (
+        f"It remembers all since {since}, and refuses tokens from before (COLD_START is "
+        "'refuse')."
         if cache.refuses_cold_start
-        else "accepts tokens from before a loss once more (COLD_START is 'accept')."
+        else "After a loss of memory it accepts the tokens from before once more (COLD_START "
+        "is 'accept')."
     )
-    yield Finding.ok("complete-since", since, f"{memory}, and {policy}")
+    yield Finding.ok("complete-since", since, text)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from redis.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from .cold_start import examine_cold_start
@@ -32,8 +31,7 @@ Examination = Callable[[], Iterator[Finding]]
 
 def examine_redis(cache: RedisCache) -> Iterator[Finding]:
     """Ask the server, or each primary of a cluster, and try the cache itself."""
-    client = cache._clients.get()
-    servers = _servers(client)
+    servers = cache.servers()
     for name, server in servers:
         for finding in _examine_server(cache, server):
             yield replace(finding, text=f"{name}: {finding.text}") if name else finding
@@ -54,7 +52,7 @@ def _examine_server(cache: RedisCache, server: Redis) -> Iterator[Finding]:
     yield Finding.ok("reachable", True, "It answers.")
     yield from _permitted(
         {
-            "latency": partial(examine_latency, server.ping, cache.timeout / 2),
+            "latency": partial(examine_latency, server.ping, cache.connector.wait),
             "clock-difference": partial(examine_clock, partial(_time, server)),
             "server": partial(examine_server, server),
             "persistence": partial(examine_durability, cache, server),
@@ -78,12 +76,6 @@ def _permitted(examinations: dict[str, Examination]) -> Iterator[Finding]:
                 "DBSIZE and MEMORY USAGE, or look at it by other means.",
                 check="jti_replay.W015",
             )
-
-
-def _servers(client: Any) -> list[tuple[str, Redis]]:
-    is_cluster = isinstance(client, RedisCluster)
-    nodes = client.get_primaries() if is_cluster else []
-    return [(node.name, client.get_redis_connection(node)) for node in nodes] or [("", client)]
 
 
 def _time(server: Redis) -> float:

@@ -22,12 +22,13 @@ def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
     """Look at some thousand keys: a few trips, none of which holds the server up."""
     own, others, cursor = 0, 0, 0
     execute: Any = server.execute_command
-    prefix = cache.prefix.encode()
+    prefix, markers = cache.prefix.encode(), set(cache.keys.markers())
     while own + others < MOST_KEYS:
         # Not scan(), which would decode the digests for an alias with decode_responses.
         cursor, keys = execute("SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True})
-        ours = sum(key.startswith(prefix) for key in keys)
-        own, others = own + ours, others + len(keys) - ours
+        entries = set(keys) - markers
+        ours = sum(key.startswith(prefix) for key in entries)
+        own, others = own + ours, others + len(entries) - ours
         if not cursor:
             break
     yield _judge_entries(own, others, None if not cursor else server.dbsize())

@@ -29,7 +29,7 @@ def examine_cost(cache: RedisCache, server: Redis) -> Iterator[Finding]:
         reserve_probe(cache, digest)
         # The question itself is read, too.
         trips.append(server.info("stats")["total_reads_processed"] - before - 1)
-        sizes.append(server.memory_usage(cache.prefix.encode() + digest))
+        sizes.append(server.memory_usage(cache.keys.entry(digest)))
         cache.remove(digest, None)
     yield judge_round_trips(min(trips))
     yield judge_size(max((size for size in sizes if size), default=None))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandError
 
 from jti_replay.backends.base import BaseReplayCache
-from jti_replay.doctor.cold_start import iso
+from jti_replay.doctor.cold_start import beginning
 from jti_replay.doctor.time_limit import LIMIT, within
 
 from .operation import Operation, caches_named
@@ -69,7 +69,7 @@ def _numbers(cache: BaseReplayCache) -> dict[str, Any]:
         "entries": cache.count() if is_shared else None,
         "capacity": getattr(cache, "max_entries", None),
         "backlog": count_backlog() if count_backlog else None,
-        "complete_since": iso(cache.complete_since()) if is_shared else None,
+        "complete_since": beginning(cache) if is_shared else None,
     }
 
 

@@ -15,6 +15,8 @@ from tests.caches.redis_process import RedisProcess
 UseRedis = Callable[..., BaseReplayCache]
 Call = Callable[..., Any]
 
+CLUSTER_FACTORY = "redis.cluster.RedisCluster.from_url"
+
 
 @pytest.fixture
 def server(redis_url: str) -> Iterator[redis.Redis]:

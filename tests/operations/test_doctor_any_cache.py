@@ -70,7 +70,7 @@ def test_the_memory_of_a_process_is_warned_of(findings: Examine, settings: Any) 
     assert {key for key, finding in found.items() if finding.level != "ok"} == {"shared"}
     assert found["shared"].check == "jti_replay.W001"
     assert (found["entries"].value, found["bytes-per-entry"].value) == (1, 21)
-    assert found["complete-since"].value.endswith("+00:00")
+    assert found["complete-since"].value is None
     assert "COLD_START is 'accept'" in found["complete-since"].text
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
 
-from jti_replay.doctor import redis as doctor
+from jti_replay.backends.redis import RedisCache
 from jti_replay.doctor import redis_entries
 from jti_replay.doctor.redis_durability import judge_append_only
 from jti_replay.doctor.redis_probe import judge_round_trips, judge_size
 from jti_replay.doctor.redis_replicas import judge_replicas
 from jti_replay.doctor.redis_server import judge_version
+from tests.caches import redis_group
+from tests.caches.conftest import UseRedis
 from tests.caches.redis_process import RedisProcess
 from tests.servers import free_port
 
@@ -293,7 +293,7 @@ def test_several_servers_are_told_apart(
     findings: Examine, own_redis: redis.Redis, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = [("[::1]:7000", own_redis), ("[::1]:7001", own_redis)]
-    monkeypatch.setattr(doctor, "_servers", lambda client: two)
+    monkeypatch.setattr(RedisCache, "servers", lambda cache: two)
     cache = use(settings, url_of(own_redis))
     found = [finding for finding in cache.diagnose() if finding.key == "role"]
     assert [finding.text for finding in found] == [
@@ -310,24 +310,12 @@ def test_what_cannot_be_measured_is_said_to_be() -> None:
 
 
 def test_each_primary_of_a_cluster_is_asked(
-    findings: Examine, redis_server: str, tmp_path: Path, settings: Any
+    findings: Examine, use_cluster: UseRedis, cluster: redis_group.Cluster
 ) -> None:
-    options = ("--cluster-enabled", "yes", "--dir", str(tmp_path))
-    process = RedisProcess(redis_server, *options)
-    while process.port > 55_535:  # Nodes speak to each other on the port 10,000 above.
-        process = RedisProcess(redis_server, *options)
-    with process:
-        with redis.Redis(port=process.port) as client:
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-            deadline = time.monotonic() + 10
-            while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        cache: Any = use(settings, process.url)
-        cluster = redis.RedisCluster("127.0.0.1", process.port)
-        cache._clients = SimpleNamespace(get=lambda: cluster, close=cluster.close)
-        found = findings()
-        assert problems(found) == {"persistence": "W011"}
-        assert found["role"].text.startswith(f"127.0.0.1:{process.port}: ")
-        assert found["round-trips"].value == 1
-        cluster.close()
+    cache = use_cluster(OPTIONS={"timeout": 5})
+    assert cache.reserve("a")
+    found = findings()
+    assert problems(found) == {"persistence": "W011"}
+    assert found["role"].text.startswith("127.0.0.1:")
+    roles = [finding for finding in cache.diagnose() if finding.key == "role"]
+    assert len(roles) == 3

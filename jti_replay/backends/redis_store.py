@@ -1,0 +1,131 @@
+"""
+A Redis as the cache in it sees it: something that carries out commands for a key.
+
+It may be one server, the primary of several that Sentinel watches over, or a cluster.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
+from redis.sentinel import SentinelConnectionPool
+
+from .redis_exchange import aexchange, exchange
+from .redis_limits import until
+from .redis_scripts import Command
+
+
+class Store(Protocol):
+    """
+    Deadlines are moments of :func:`time.monotonic` by which all must be over.
+
+    Every method raises a :exc:`redis.RedisError` if no server answers in time.
+    """
+
+    def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """
+        Send commands in one go on one connection to the server that holds a key. Return
+        their replies, of which those that are errors are returned in their place.
+        """
+
+    def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send each command to the server that holds its key. Return replies in any order."""
+
+    def recover(self, deadline: float) -> bool:
+        """Prepare for a second attempt. Return whether there is time for it."""
+
+    def servers(self, deadline: float) -> list[tuple[str, Redis]]:
+        """Return clients of the servers that hold keys, with their names if there are many."""
+
+    def close(self) -> None:
+        """Let connections go. The next call connects again."""
+
+
+class AsyncStore(Protocol):
+    """Does what a :class:`Store` does, on one event loop."""
+
+    async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Do what :meth:`Store.send` does."""
+
+    async def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Do what :meth:`Store.send_each` does."""
+
+    async def recover(self, deadline: float) -> bool:
+        """Do what :meth:`Store.recover` does."""
+
+    async def aclose(self) -> None:
+        """Close the connections for good."""
+
+
+class Server:
+    """One server: it holds every key. With Sentinel, whichever is the primary."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Send commands. The time limit is that of the connection."""
+        return exchange(self._client, commands)
+
+    def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send commands, all to the same one."""
+        return exchange(self._client, [command for _, command in commands])
+
+    def recover(self, deadline: float) -> bool:
+        """Do nothing: the next connection asks Sentinel anew by itself."""
+        return True
+
+    def servers(self, deadline: float) -> list[tuple[str, Redis]]:
+        """Return the only one."""
+        return [("", self._client)]
+
+    def close(self) -> None:
+        """Let the connections of all threads go."""
+        pool = self._client.connection_pool
+        pool.disconnect()
+        if isinstance(pool, SentinelConnectionPool):
+            pool.sentinel_manager.close()
+
+
+class AsyncServer:
+    """A :class:`Server` for one event loop. Its connections wait for ``wait`` seconds."""
+
+    def __init__(self, client: AsyncRedis, wait: float) -> None:
+        self._client = client
+        self._margin = wait * 0.9  # A first attempt that timed out was a little late.
+
+    async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Send commands. The time limit is that of the connection, once there is one."""
+        pool = self._client.connection_pool
+        if pool.can_get_connection() and time.monotonic() + self._margin < deadline:
+            return await aexchange(self._client, commands)
+        return await until(deadline, aexchange(self._client, commands))
+
+    async def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send commands, all to the same one."""
+        return await self.send(b"", [command for _, command in commands], deadline)
+
+    async def recover(self, deadline: float) -> bool:
+        """Do nothing: the next connection asks Sentinel anew by itself."""
+        return time.monotonic() < deadline
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        pool = self._client.connection_pool
+        await self._client.aclose()
+        if isinstance(pool, AsyncSentinelPool):
+            for sentinel in pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
