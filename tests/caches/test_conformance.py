@@ -14,6 +14,7 @@ from tests.caches.redis_process import RedisProcess
 from tests.servers import free_port
 
 REDIS = {"BACKEND": "jti_replay.backends.redis.RedisCache", "LOCATION": "default"}
+PATIENT = {"OPTIONS": {"timeout": 5}}  # On a busy machine many who race may wait.
 
 
 class InMemoryCacheTests(ReplayCacheTests, SimpleTestCase):
@@ -22,7 +23,7 @@ class InMemoryCacheTests(ReplayCacheTests, SimpleTestCase):
 
 @pytest.mark.usefixtures("redis_cache_settings")
 class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
-    cache_settings: ClassVar = REDIS
+    cache_settings: ClassVar = {**REDIS, **PATIENT}
     unreachable_settings: ClassVar = {**REDIS, "LOCATION": "down"}
 
     @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
 class RedisCacheOfOtherSettingsTests(ReplayCacheTests, SimpleTestCase):
     """On a Unix socket, with RESP3 and responses that are decoded for other uses."""
 
-    cache_settings: ClassVar = REDIS
+    cache_settings: ClassVar = {**REDIS, **PATIENT}
 
     @pytest.fixture(autouse=True)
     def unix_socket(self, redis_server: str, settings: Any, tmp_path: Path) -> Iterator[None]:

@@ -22,7 +22,9 @@ NAME = "of-event-loops"
 
 @pytest.fixture
 def cache(use_redis: UseRedis, redis_url: str) -> BaseReplayCache:
-    return use_redis(redis_url, {"CONNECTION_POOL_KWARGS": {"client_name": NAME}})
+    options = {"CONNECTION_POOL_KWARGS": {"client_name": NAME}}
+    # On a busy machine many tasks that race may wait.
+    return use_redis(redis_url, options, OPTIONS={"timeout": 5})
 
 
 def connections(server: redis.Redis) -> int:

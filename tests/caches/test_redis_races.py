@@ -19,7 +19,7 @@ JTIS = 500
 def test_threads_that_race_have_one_winner_for_each_jti(
     use_redis: UseRedis, redis_url: str, server: redis.Redis
 ) -> None:
-    cache = use_redis(redis_url)
+    cache = use_redis(redis_url, OPTIONS={"timeout": 5})
     start = threading.Barrier(32)
 
     def race(thread: int) -> list[int]:
@@ -61,7 +61,7 @@ def test_more_threads_than_redis_py_has_connections_for_all_get_an_answer(
     use_redis: UseRedis, redis_url: str, server: redis.Redis
 ) -> None:
     """Its pools hold a hundred, and fail the next one."""
-    cache = use_redis(redis_url)
+    cache = use_redis(redis_url, OPTIONS={"timeout": 5})
     start = threading.Barrier(150)
 
     def race(thread: int) -> int:
