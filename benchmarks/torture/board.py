@@ -50,9 +50,10 @@ class Board:
             self._map = mmap.mmap(file.fileno(), size)
         view = memoryview(self._map)
         self.offsets = view[: 8 * LANES].cast("d")
-        counters = []
-        for at in range(1, len(_COUNTERS) + 1):
-            counters.append(view[8 * LANES * at : 8 * LANES * (at + 1)].cast("q"))
+        counters = [
+            view[8 * LANES * at : 8 * LANES * (at + 1)].cast("q")
+            for at in range(1, len(_COUNTERS) + 1)
+        ]
         self.position, self.in_hand, self.requests, self.failures, self.stall, self.finished = (
             counters
         )

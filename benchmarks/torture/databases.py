@@ -27,6 +27,7 @@ class SQLite:
     """A file in WAL mode. It has no server that could fail."""
 
     name = "SQLite"
+    is_migrated = False
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "torture.sqlite3"
@@ -57,6 +58,7 @@ class PostgreSQL:
     """A server on loopback, which can be killed and paused."""
 
     name = "PostgreSQL"
+    is_migrated = False
 
     def __init__(self, binaries: Path, home: Path, options: dict[str, Any]) -> None:
         self._port = free_port()

@@ -53,7 +53,10 @@ class Orders:
 
     lifetime: int
     at_the_end: bool
-    """Whether the late replay comes just before the token expires, or some seconds later."""
+    """Whether the late replay comes just before the token expires, or earlier."""
+
+    late: float
+    """Seconds after which the late replay comes otherwise, at the most."""
 
     rate: float
     """Tokens in a second at the most."""
@@ -186,7 +189,7 @@ class Lane:
             heapq.heappush(self._tasks, task._replace(due=time.monotonic() + pause))
 
     def _later(self, token: int, generation: int, issued: int, *, replay: bool) -> None:
-        delay = random.uniform(0.5, 3)
+        delay = random.uniform(0.2, self._orders.late)
         if self._orders.at_the_end:
             end = issued + self._orders.lifetime + LEEWAY
             delay = max(0.0, end - real_time() - random.uniform(0, 1.5))
@@ -195,9 +198,7 @@ class Lane:
         now = time.monotonic()
         heapq.heappush(self._tasks, Task(now + delay, token, generation, issued, replay, now))
 
-    def _send(
-        self, token: int, generation: int, issued: int, *, fail: bool = False
-    ) -> Answer:
+    def _send(self, token: int, generation: int, issued: int, *, fail: bool = False) -> Answer:
         board, me = self._board, self._me
         board.in_hand[me] = token + 1
         reply = self._door.send(

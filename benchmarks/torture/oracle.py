@@ -1,13 +1,20 @@
-"""
-The oracle: it reads in the audit table what was done, and beside it what the clients were told.
-"""
+"""The oracle: it compares what was done, by the audit table, with what clients were told."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .board import ACCEPTED, COLD, REPLAYED, UNANSWERED, UNCOMMITTED, UNDECIDED, UNRELEASED, Board
+from .board import (
+    ACCEPTED,
+    COLD,
+    REPLAYED,
+    UNANSWERED,
+    UNCOMMITTED,
+    UNDECIDED,
+    UNRELEASED,
+    Board,
+)
 
 CAUSES = {
     UNRELEASED: "rolled back while the store was away",

@@ -75,9 +75,7 @@ class _Passage:
         self.lost = 0
         self.open: set[asyncio.StreamWriter] = set()
 
-    async def accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = {writer}
         try:
             there, onward = await asyncio.open_connection("127.0.0.1", self.target)

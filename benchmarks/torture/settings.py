@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "example_project"))
 
-from example.settings import *  # noqa: E402, F403
+from example.settings import *  # noqa: F403
 
-from .terms import AUDIENCE, ISSUER, KEY, LEEWAY  # noqa: E402
+from .terms import AUDIENCE, ISSUER, KEY, LEEWAY
 
 SITE = json.loads(os.environ["TORTURE_SITE"])
 

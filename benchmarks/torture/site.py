@@ -79,10 +79,7 @@ class Site:
                 "replay_cache": self.setup.cache,
             }
             self._environment["TORTURE_SITE"] = json.dumps(site)
-            migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
-            migrate += ["--skip-checks"]  # One of them asks for the table that this makes.
-            subprocess.run(migrate, check=True, env=self._environment, cwd=ROOT)
-            self.database.clear()
+            self._make_tables()
             exits.callback(self._end_processes)
             self._exits = exits.pop_all()
         return self
@@ -96,7 +93,15 @@ class Site:
         self._exits.close()
 
     def start(
-        self, *, tokens: int, lanes: int, copies: int, http: bool, rate: float, limit: float
+        self,
+        *,
+        tokens: int,
+        lanes: int,
+        copies: int,
+        http: bool,
+        rate: float,
+        late: float,
+        limit: float,
     ) -> None:
         """Start the workers, and send the tokens."""
         path = self._folder / "board"
@@ -112,6 +117,7 @@ class Site:
             port=port,
             lifetime=setups.SHORT_LIFETIME if is_clock else 500,
             at_the_end=is_clock,
+            late=late,
             rate=rate,
             started=time.time(),
             limit=limit,
@@ -143,6 +149,14 @@ class Site:
         del self._lanes[at]
         self._start_lane(orders)
         return 1
+
+    def _make_tables(self) -> None:
+        if not self.database.is_migrated:
+            migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
+            migrate += ["--skip-checks"]  # One of them asks for the table that this makes.
+            subprocess.run(migrate, check=True, env=self._environment, cwd=ROOT)
+            self.database.is_migrated = True
+        self.database.clear()
 
     def _start_lane(self, orders: Orders) -> None:
         command = [sys.executable, "-m", "benchmarks.torture.lane", str(orders)]

@@ -30,7 +30,8 @@ def mint(jti: str, now: int, lifetime: int) -> str:
         "jti": jti,
     }
     signed = HEADER + _base64url(json.dumps(claims).encode())
-    return (signed + b"." + _base64url(hmac.digest(KEY.encode(), signed, hashlib.sha256))).decode()
+    signature = hmac.digest(KEY.encode(), signed, hashlib.sha256)
+    return (signed + b"." + _base64url(signature)).decode()
 
 
 def _base64url(content: bytes) -> bytes:
