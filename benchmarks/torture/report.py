@@ -13,6 +13,20 @@ PAGE = DOCS / "reliability.md"
 MARKERS = "<!-- torture: {} -->", "<!-- end of torture: {} -->"
 
 
+COLUMNS = (
+    "fault",
+    "through",
+    "tokens",
+    "requests",
+    "faults",
+    "accepted twice",
+    "refused for good",
+    "needed a new token",
+    "longest stall",
+)
+SHORTEST_DELAY = 0.001
+
+
 def is_as_promised(result: dict[str, Any]) -> bool:
     """Return whether a run kept what its set-up promises."""
     if result["promised"] and result["accepted_twice"]:
@@ -52,9 +66,8 @@ def _machine(machine: dict[str, Any]) -> str:
 
 def _table(results: list[dict[str, Any]]) -> str:
     lines = [
-        "| fault | through | tokens | requests | faults | accepted twice "
-        "| refused for good | needed a new token | longest stall |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        f"| {' | '.join(COLUMNS)} |",
+        "|---|---|" + "--:|" * (len(COLUMNS) - 2),
     ]
     for result in results:
         if result["delay"] > SHORTEST_DELAY:
@@ -71,9 +84,6 @@ def _table(results: list[dict[str, Any]]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-SHORTEST_DELAY = 0.001
 
 
 def _causes(results: list[dict[str, Any]]) -> str:
