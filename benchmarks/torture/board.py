@@ -19,7 +19,7 @@ LANES = 8
 PENDING, ACCEPTED, REPLAYED, GAVE_UP = range(4)
 
 # What befell a token on the way, as bits.
-UNANSWERED, UNDECIDED, UNRELEASED, UNCOMMITTED, COLD = 1, 2, 4, 8, 16
+UNANSWERED, UNDECIDED, UNRELEASED, UNCOMMITTED, COLD, ROLLED_BACK = 1, 2, 4, 8, 16, 32
 
 _COUNTERS = ("position", "in_hand", "requests", "failures", "stall", "finished")
 _HEADER = 8 * LANES * (len(_COUNTERS) + 1)

@@ -70,6 +70,25 @@ def fail_over(site: Site) -> int:
     return 1
 
 
+def fill_redis(site: Site) -> int:
+    """Let the primary have no memory left for a moment."""
+    return _limit_memory(site, "noeviction", 1.0)
+
+
+def evict(site: Site) -> int:
+    """Let the primary drop keys at random to make room."""
+    return _limit_memory(site, "allkeys-random", 0.95)
+
+
+def _limit_memory(site: Site, policy: str, share: float) -> int:
+    with site.redis.primary.client() as client:
+        client.config_set("maxmemory-policy", policy)
+        client.config_set("maxmemory", int(client.info()["used_memory"] * share))
+        time.sleep(random.uniform(0.05, 0.3))
+        client.config_set("maxmemory", 0)
+    return 1
+
+
 def cut_connections(site: Site) -> int:
     """Close all connections of clients from the server's side."""
     with site.redis.primary.client() as client:
@@ -102,12 +121,14 @@ def cut_sessions(site: Site) -> int:
 
 
 FAULTS = {
-    setups.WORKER_KILLED: Fault(kill_worker, 0.7),
+    setups.WORKER_KILLED: Fault(kill_worker, 1.5),
     setups.CLOCK_STEPPED: Fault(step_clock, 0.1),
     setups.REDIS_KILLED: Fault(kill_redis, 1.5),
     setups.REDIS_PAUSED: Fault(pause_redis, 1.0),
     setups.REDIS_FLUSHED: Fault(flush_redis, 4.0),
     setups.REDIS_FAILED_OVER: Fault(fail_over, 1.5),
+    setups.REDIS_FULL: Fault(fill_redis, 0.7),
+    setups.REDIS_EVICTS: Fault(evict, 0.7),
     setups.CONNECTIONS_CUT: Fault(cut_connections, 0.2),
     setups.REPLIES_LOST: Fault(lose_replies, 0.2),
     setups.DATABASE_KILLED: Fault(kill_database, 2.0),

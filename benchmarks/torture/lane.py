@@ -191,8 +191,9 @@ class Lane:
     def _later(self, token: int, generation: int, issued: int, *, replay: bool) -> None:
         delay = random.uniform(0.2, self._orders.late)
         if self._orders.at_the_end:
+            # A worker whose clock is late accepts it a little longer.
             end = issued + self._orders.lifetime + LEEWAY
-            delay = max(0.0, end - real_time() - random.uniform(0, 1.5))
+            delay = max(0.0, end - real_time() + random.uniform(-0.7, 0.9))
         if not replay:
             delay = random.uniform(0.02, 0.2)
         now = time.monotonic()
@@ -207,6 +208,8 @@ class Lane:
         bits = reply.bits
         if reply.answer is Answer.FAILED and reply.from_store:
             bits |= boards.UNDECIDED
+        elif reply.answer is Answer.FAILED and fail and not bits:
+            bits |= boards.ROLLED_BACK
         elif reply.answer is Answer.COLD:
             bits |= boards.COLD
         board.fate[me][token] |= bits

@@ -9,6 +9,7 @@ from .board import (
     ACCEPTED,
     COLD,
     REPLAYED,
+    ROLLED_BACK,
     UNANSWERED,
     UNCOMMITTED,
     UNDECIDED,
@@ -23,6 +24,8 @@ CAUSES = {
     UNDECIDED: "the store answered too late",
 }
 """Why a jti may be reserved although no work was done, the most certain cause first."""
+
+FORGOTTEN = {ROLLED_BACK: "rolled back, and the failover forgot the release"}
 
 
 @dataclass
@@ -56,8 +59,13 @@ class Verdict:
     """The longest time in seconds until an honest client had a final answer."""
 
 
-def judge(board: Board, audited: dict[str, int]) -> Verdict:
-    """Return what the audit table says: how often each jti was accepted."""
+def judge(board: Board, audited: dict[str, int], *, forgets: bool = False) -> Verdict:
+    """
+    Compare what the board says with how often each jti was accepted, by the audit table.
+
+    ``forgets`` says that the store may have forgotten its last writes.
+    """
+    causes = CAUSES | FORGOTTEN if forgets else CAUSES
     verdict = Verdict(
         tokens=board.tokens,
         requests=sum(board.requests),
@@ -74,7 +82,7 @@ def judge(board: Board, audited: dict[str, int]) -> Verdict:
         if outcome == ACCEPTED:
             verdict.lost_work += 1
         elif outcome == REPLAYED:
-            for bit, cause in CAUSES.items():
+            for bit, cause in causes.items():
                 if befell & bit:
                     verdict.refused[cause] = verdict.refused.get(cause, 0) + 1
                     break

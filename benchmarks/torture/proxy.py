@@ -118,7 +118,7 @@ class _Passage:
                 continue
             if self.delay:
                 # In order, and without holding up what comes behind.
-                asyncio.get_running_loop().call_later(self.delay, writer.write, reply)
+                asyncio.get_running_loop().call_later(self.delay, _write, writer, reply)
             else:
                 writer.write(reply)
 
@@ -130,6 +130,11 @@ class _Passage:
                 return loss
             chance -= share
         return ""
+
+
+def _write(writer: asyncio.StreamWriter, reply: bytes) -> None:
+    if not writer.is_closing():
+        writer.write(reply)
 
 
 async def _main(target: int, delay: float) -> None:

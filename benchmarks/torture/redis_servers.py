@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -57,7 +58,7 @@ class RedisServer:
         if replica_of is not None:
             command += ["--replicaof", f"127.0.0.1 {replica_of}"]
         self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
-        self.wait_for("loading", 0)
+        self.wait_until(lambda info: info["loading"] == 0)
 
     def kill(self) -> None:
         """Kill it with SIGKILL."""
@@ -80,18 +81,18 @@ class RedisServer:
         """Return a client that does not repeat what fails."""
         return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
-    def wait_for(self, name: str, value: object) -> None:
-        """Wait until INFO says so of itself, for 20 seconds at the most."""
+    def wait_until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until INFO is as it should be, for 20 seconds at the most."""
         deadline = time.monotonic() + 20
         with self.client() as client:
             while time.monotonic() < deadline:
                 try:
-                    if client.info().get(name) == value:
+                    if is_so(client.info()):
                         return
                 except redis.RedisError:
                     pass
                 time.sleep(0.01)
-        raise RuntimeError(f"{name} of the Redis on port {self.port} is not {value!r}")
+        raise RuntimeError(f"the Redis on port {self.port} is not ready")
 
 
 class RedisServers:
@@ -139,7 +140,12 @@ class RedisServers:
     def wait_for_replica(self) -> None:
         """Wait until the replica has all that the primary has."""
         if self.replica is not None:
-            self.replica.wait_for("master_link_status", "up")
+            with self.primary.client() as client:
+                written = client.info()["master_repl_offset"]
+            # Not until it says "up": after that it may take a second until the stream begins.
+            self.primary.wait_until(
+                lambda info: "slave0" in info and info["slave0"]["offset"] >= written
+            )
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:

@@ -48,15 +48,17 @@ def line(result: dict[str, Any]) -> str:
 
 def render() -> None:
     """Write the figures into the page, between the markers."""
-    figures = json.loads(FIGURES.read_text())
-    page = PAGE.read_text()
+    PAGE.write_text(rendered(PAGE.read_text(), json.loads(FIGURES.read_text())))
+
+
+def rendered(page: str, figures: dict[str, Any]) -> str:
+    """Return the page with these figures in its tables."""
     page = _between(page, "machine", _machine(figures["machine"]))
     results = figures["results"]
     for name in ("guaranteed", "database", "plain"):
         page = _between(page, name, _table([r for r in results if r["setup"] == name]))
     page = _between(page, "refused", _causes(results))
-    page = _between(page, "failovers", _failovers(results))
-    PAGE.write_text(page)
+    return _between(page, "failovers", _failovers(results))
 
 
 def _machine(machine: dict[str, Any]) -> str:
@@ -120,5 +122,5 @@ def _between(page: str, name: str, text: str) -> str:
     before, _, rest = page.partition(first)
     _, found, after = rest.partition(last)
     if not found:
-        raise ValueError(f"{PAGE.name} has no place for {name!r}.")
+        raise ValueError(f"The page has no place for {name!r}.")
     return f"{before}{first}\n{text}\n{last}{after}"

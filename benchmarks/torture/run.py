@@ -11,7 +11,7 @@ from typing import Any
 from .databases import Database, PostgreSQL
 from .faults import FAULTS, strike
 from .oracle import judge
-from .setups import DATABASE_FAULTS, Setup
+from .setups import DATABASE_FAULTS, REDIS_FAILED_OVER, Setup
 from .site import Site
 
 LANES = 4
@@ -61,7 +61,7 @@ def run(
             limit=limit,
         )
         faults = _torture(site, fault, limit)
-        verdict = judge(site.board, database.audited())
+        verdict = judge(site.board, database.audited(), forgets=fault == REDIS_FAILED_OVER)
     return {
         "setup": setup.name,
         "fault": fault,

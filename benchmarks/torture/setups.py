@@ -22,6 +22,8 @@ REDIS_KILLED = "Redis killed"
 REDIS_PAUSED = "Redis paused"
 REDIS_FLUSHED = "Redis flushed"
 REDIS_FAILED_OVER = "Redis failed over"
+REDIS_FULL = "Redis full"
+REDIS_EVICTS = "Redis evicts"
 CONNECTIONS_CUT = "connections cut"
 REPLIES_LOST = "replies lost"
 DATABASE_KILLED = "database killed"
@@ -33,6 +35,8 @@ REDIS_FAULTS = (
     REDIS_PAUSED,
     REDIS_FLUSHED,
     REDIS_FAILED_OVER,
+    REDIS_FULL,
+    REDIS_EVICTS,
     CONNECTIONS_CUT,
     REPLIES_LOST,
 )
@@ -62,7 +66,14 @@ SETUPS = (
         {"BACKEND": REDIS, "LOCATION": "default", "TTL": 0},
         SITE_FAULTS + REDIS_FAULTS + DATABASE_FAULTS,
         frozenset(
-            {WORKER_KILLED, REDIS_PAUSED, CONNECTIONS_CUT, REPLIES_LOST, *DATABASE_FAULTS}
+            {
+                WORKER_KILLED,
+                REDIS_PAUSED,
+                REDIS_FULL,
+                CONNECTIONS_CUT,
+                REPLIES_LOST,
+                *DATABASE_FAULTS,
+            }
         ),
     ),
     Setup(
@@ -75,7 +86,8 @@ SETUPS = (
             "OPTIONS": {"replicas": 1, "replica_timeout": 0.1},
         },
         SITE_FAULTS + REDIS_FAULTS + DATABASE_FAULTS,
-        frozenset(SITE_FAULTS + REDIS_FAULTS + DATABASE_FAULTS),
+        # No set-up survives evictions: they are the wrong maxmemory-policy.
+        frozenset(SITE_FAULTS + REDIS_FAULTS + DATABASE_FAULTS) - {REDIS_EVICTS},
         persistent=True,
         replicated=True,
     ),
