@@ -376,7 +376,8 @@ class ReplayCacheTests(_Base):
             with self.subTest(asynchronous=aio):
                 with self.assertRaises(ColdStart) as caught:
                     _now(call, jti, usable_since=since - 5)
-                self.assertAlmostEqual(caught.exception.retry_after, 5, delta=0.01)
+                # The parts of a store begin to remember one after the other.
+                self.assertAlmostEqual(caught.exception.retry_after, 5, delta=0.5)
                 self.assertIsNotNone(_now(call, jti, usable_since=since))
                 self.assertIsNone(_now(call, jti, usable_since=since))
 

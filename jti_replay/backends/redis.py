@@ -2,56 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
-from collections.abc import Hashable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.core import checks
-from django.utils.module_loading import import_string
-from django_redis.cache import RedisCache as DjangoRedisCache
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
-from redis.exceptions import ConnectionError, NoScriptError, TimeoutError
 
-from jti_replay.checks.mappings import check_seconds, wrong_type
+from jti_replay.exceptions import ColdStart
 
 from .base import BaseReplayCache
+from .redis_acks import shortage, wait_command
+from .redis_call import aattempt, arun, arun_each, attempt, run, run_each
+from .redis_checks import check_redis
 from .redis_clients import RedisClients
+from .redis_connect import Connector
+from .redis_keys import ClusterKeys, Keys
+from .redis_scripts import (
+    MARK,
+    RELEASE,
+    RELEASE_ANY,
+    RESERVE,
+    RESERVE_VOUCHED,
+    RESERVED,
+    Command,
+    Script,
+)
+
+T = TypeVar("T")
 
 DEFAULT_PREFIX = "jti:"
 DEFAULT_TIMEOUT = 0.8
+DEFAULT_REPLICA_TIMEOUT = 0.1
 OWNER_SIZE = 12
-
-ATTEMPTS = 2
-LOST = (ConnectionError, TimeoutError)
-"""The errors after which it is unknown whether the server did what it was asked."""
-
-
-class Script:
-    """A Lua script: what runs inside the server happens at once, in one round trip."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-
-
-# The owner is read back, so that one's own reserve is told from another's when its reply was
-# lost and it is sent again. Redis 6.2 has no SET NX GET that would do it.
-RESERVE = Script("""\
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
-return 0""")
-
-RELEASE = Script("""\
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0""")
-
-RELEASE_ANY = Script("return redis.call('DEL', KEYS[1])")
 
 
 class RedisCache(BaseReplayCache):
@@ -67,42 +54,83 @@ class RedisCache(BaseReplayCache):
     - ``prefix`` (str): what the keys begin with, ``"jti:"`` by default. Sites that share a
       server need one each.
     - ``timeout`` (seconds): how long a dead server is waited for in all, 0.8 by default.
+    - ``client_factory`` (str): for a Redis Cluster, the path of a function that makes the
+      :class:`redis.cluster.RedisCluster` of an URL, such as
+      ``"redis.cluster.RedisCluster.from_url"``.
+    - ``replicas`` (int): how many replicas must have a reservation for it to count, none by
+      default.
+    - ``replica_timeout`` (seconds): how long they are waited for, 0.1 by default.
     """
 
-    known_options: ClassVar[frozenset[str]] = frozenset({"prefix", "timeout"})
+    known_options: ClassVar[frozenset[str]] = frozenset(
+        {"prefix", "timeout", "client_factory", "replicas", "replica_timeout"}
+    )
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         self.location = self.location or "default"
         self.prefix: str = self.options.get("prefix", DEFAULT_PREFIX)
         self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
-        self._clients = RedisClients(self.location, self.timeout, ATTEMPTS)
+        self.client_factory: str | None = self.options.get("client_factory")
+        self.replicas: int = self.options.get("replicas", 0)
+        self.replica_timeout: float = self.options.get(
+            "replica_timeout", DEFAULT_REPLICA_TIMEOUT
+        )
+        self.connector = Connector(
+            self.location,
+            self.timeout,
+            client_factory=self.client_factory,
+            has_acks=bool(self.replicas),
+        )
+        self._clients = RedisClients(self.connector)
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         """Set the key unless it is there, in one round trip."""
-        owner = os.urandom(OWNER_SIZE)
-        expiry, milliseconds = _lifetime(deadline)
-        reserved = self._run(RESERVE, digest, owner, milliseconds)
-        return (owner, expiry) if reserved else None
+        return self._reserve(RESERVE, [self._keys.entry(digest)], deadline)
 
     async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         """Do what :meth:`add` does, on the event loop."""
-        owner = os.urandom(OWNER_SIZE)
-        expiry, milliseconds = _lifetime(deadline)
-        reserved = await self._arun(RESERVE, digest, owner, milliseconds)
-        return (owner, expiry) if reserved else None
+        return await self._areserve(RESERVE, [self._keys.entry(digest)], deadline)
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Delete the key if the owner holds it, in one round trip."""
-        if owner is None:
-            return self._run(RELEASE_ANY, digest)
-        return self._run(RELEASE, digest, owner)
+        script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
+        key = self._keys.entry(digest)
+        return bool(run(self._clients.get(), script, [key], owners, self._deadline())[0])
 
     async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Do what :meth:`remove` does, on the event loop."""
-        if owner is None:
-            return await self._arun(RELEASE_ANY, digest)
-        return await self._arun(RELEASE, digest, owner)
+        if not self.connector.is_asyncio_ready:
+            return await _in_thread(self.remove, digest, owner)
+        script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
+        store, key = await self._clients.aget(), self._keys.entry(digest)
+        return bool((await arun(store, script, [key], owners, self._deadline()))[0])
+
+    def complete_since(self) -> float:
+        """Return the latest moment that a marker holds. One that is missing is written."""
+        keys = self._keys.markers()
+        return _latest(run_each(self._clients.get(), MARK, keys, self._deadline()))
+
+    async def acomplete_since(self) -> float:
+        """Do what :meth:`complete_since` does, on the event loop."""
+        if not self.connector.is_asyncio_ready:
+            return await _in_thread(self.complete_since)
+        store, keys = await self._clients.aget(), self._keys.markers()
+        return _latest(await arun_each(store, MARK, keys, self._deadline()))
+
+    def add_vouched(
+        self, digest: bytes, deadline: float, usable_since: float
+    ) -> tuple[Hashable, float] | None:
+        """Set the key unless it is there or may have been lost, in one round trip."""
+        keys = [self._keys.entry(digest), self._keys.marker(digest)]
+        return self._reserve(RESERVE_VOUCHED, keys, deadline, usable_since)
+
+    async def aadd_vouched(
+        self, digest: bytes, deadline: float, usable_since: float
+    ) -> tuple[Hashable, float] | None:
+        """Do what :meth:`add_vouched` does, on the event loop."""
+        keys = [self._keys.entry(digest), self._keys.marker(digest)]
+        return await self._areserve(RESERVE_VOUCHED, keys, deadline, usable_since)
 
     def close(self) -> None:
         """Let the connections of all threads go. Those of an event loop go with it."""
@@ -113,68 +141,81 @@ class RedisCache(BaseReplayCache):
         await self._clients.aclose()
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        """Refuse options of a wrong type, and a location that django-redis does not serve."""
-        return [*self._check_prefix(), *self._check_timeout(), *self._check_location()]
+        """Refuse options that cannot work, and a location that django-redis does not serve."""
+        return check_redis(self)
 
-    def _run(self, script: Script, digest: bytes, *arguments: Any) -> bool:
-        client = self._clients.get()
-        key = self.prefix.encode() + digest
-        try:
-            return _evaluate(client, script, key, *arguments)
-        except LOST:
-            # Whether it was carried out is unknown. To send it once more does no harm: by the
-            # owner token the script recognises what the first one did.
-            return _evaluate(client, script, key, *arguments)
+    def _reserve(
+        self,
+        script: Script,
+        keys: list[bytes],
+        until: float,
+        usable_since: float | None = None,
+    ) -> tuple[Hashable, float] | None:
+        owner, deadline, store = os.urandom(OWNER_SIZE), self._deadline(), self._clients.get()
+        expiry, milliseconds = _lifetime(until)
+        arguments: list[Any] = [owner, milliseconds]
+        if usable_since is not None:
+            arguments.append(round(usable_since * 1000))
+        answer, *acks = run(store, script, keys, arguments, deadline, self._along)
+        if answer == RESERVED:
+            if missing := shortage(acks, self.replicas):
+                with suppress(Exception):  # Then it stands, which is on the safe side.
+                    attempt(store, RELEASE, keys[:1], [owner], deadline)
+                raise missing
+            return owner, expiry
+        if answer < 0 and self.client_factory:
+            # Or each of the other shares would have a cold start of its own, at its first use.
+            with suppress(Exception):
+                run_each(store, MARK, self._keys.markers(), deadline)
+        if refusal := _refusal(answer, usable_since):
+            raise refusal
+        return None
 
-    async def _arun(self, script: Script, digest: bytes, *arguments: Any) -> bool:
-        if not self._clients.is_asyncio_ready:
-            run = sync_to_async(self._run, thread_sensitive=False)
-            return await run(script, digest, *arguments)
-        client = await self._clients.aget()
-        key = self.prefix.encode() + digest
-        try:
-            return await _aevaluate(client, script, key, *arguments)
-        except LOST:
-            return await _aevaluate(client, script, key, *arguments)
+    async def _areserve(
+        self,
+        script: Script,
+        keys: list[bytes],
+        until: float,
+        usable_since: float | None = None,
+    ) -> tuple[Hashable, float] | None:
+        if not self.connector.is_asyncio_ready:
+            return await _in_thread(self._reserve, script, keys, until, usable_since)
+        owner, deadline = os.urandom(OWNER_SIZE), self._deadline()
+        store = await self._clients.aget()
+        expiry, milliseconds = _lifetime(until)
+        arguments: list[Any] = [owner, milliseconds]
+        if usable_since is not None:
+            arguments.append(round(usable_since * 1000))
+        answer, *acks = await arun(store, script, keys, arguments, deadline, self._along)
+        if answer == RESERVED:
+            if missing := shortage(acks, self.replicas):
+                with suppress(Exception):
+                    await aattempt(store, RELEASE, keys[:1], [owner], deadline)
+                raise missing
+            return owner, expiry
+        if answer < 0 and self.client_factory:
+            with suppress(Exception):
+                await arun_each(store, MARK, self._keys.markers(), deadline)
+        if refusal := _refusal(answer, usable_since):
+            raise refusal
+        return None
 
-    def _check_prefix(self) -> list[checks.CheckMessage]:
-        prefix: object = self.prefix
-        if isinstance(prefix, str):
+    def _deadline(self) -> float:
+        return time.monotonic() + self.timeout
+
+    @cached_property
+    def _keys(self) -> Keys:
+        return ClusterKeys(self.prefix) if self.client_factory else Keys(self.prefix)
+
+    @cached_property
+    def _along(self) -> list[Command]:
+        if not self.replicas:
             return []
-        return [wrong_type(f"prefix of the replay cache {self.alias!r}", prefix, "a str")]
+        return [wait_command(self.replicas, self.replica_timeout)]
 
-    def _check_timeout(self) -> list[checks.CheckMessage]:
-        where = f"timeout of the replay cache {self.alias!r}"
-        if self.timeout == 0:
-            return [
-                checks.Error(
-                    f"{where} must not be 0.",
-                    hint=f"Set OPTIONS['timeout'] to a number such as {DEFAULT_TIMEOUT}.",
-                    id="jti_replay.E014",
-                )
-            ]
-        return check_seconds(where, self.timeout)
 
-    def _check_location(self) -> list[checks.CheckMessage]:
-        try:
-            backend = import_string(settings.CACHES[self.location]["BACKEND"])
-        except KeyError:
-            problem = "settings.CACHES does not name"
-        except ImportError:
-            problem = "names a BACKEND that cannot be imported"
-        else:
-            if issubclass(backend, DjangoRedisCache):
-                return []
-            problem = "is not served by django-redis"
-        return [
-            checks.Error(
-                f"The replay cache {self.alias!r} is to use the cache {self.location!r}, which "
-                f"{problem}.",
-                hint="Set LOCATION to an alias of settings.CACHES whose BACKEND is "
-                "'django_redis.cache.RedisCache'.",
-                id="jti_replay.E005",
-            )
-        ]
+async def _in_thread(function: Callable[..., T], *args: Any) -> T:
+    return await sync_to_async(function, thread_sensitive=False)(*args)
 
 
 def _lifetime(deadline: float) -> tuple[float, int]:
@@ -189,15 +230,13 @@ def _lifetime(deadline: float) -> tuple[float, int]:
     return now + milliseconds / 1000, milliseconds
 
 
-def _evaluate(client: Redis, script: Script, key: bytes, *arguments: Any) -> bool:
-    try:
-        return bool(client.evalsha(script.sha, 1, key, *arguments))
-    except NoScriptError:  # The server was restarted, or never saw the script.
-        return bool(client.eval(script.source, 1, key, *arguments))
+def _latest(answers: list[int]) -> float:
+    return max(map(abs, answers)) / 1000
 
 
-async def _aevaluate(client: AsyncRedis, script: Script, key: bytes, *arguments: Any) -> bool:
-    try:
-        return bool(await client.evalsha(script.sha, 1, key, *arguments))
-    except NoScriptError:
-        return bool(await client.eval(script.source, 1, key, *arguments))
+def _refusal(answer: int, usable_since: float | None) -> ColdStart | None:
+    # What is neither 0 nor RESERVED is the moment that a marker holds. One that has just been
+    # written vouches for nothing yet.
+    if usable_since is None or not answer:
+        return None
+    return ColdStart(max(0.0, abs(answer) / 1000 - usable_since))

@@ -1,7 +1,8 @@
-"""A Redis of one's own, which a test may stop, start again and configure."""
+"""A Redis of one's own, which a test may stop, pause, start again and configure."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,8 +17,8 @@ from tests.servers import free_port
 class RedisProcess:
     """A Redis on a free port. ``with`` starts and stops it; it holds nothing on disk."""
 
-    def __init__(self, executable: str, *options: str) -> None:
-        self.port = free_port()
+    def __init__(self, executable: str, *options: str, port: int | None = None) -> None:
+        self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [executable, "--port", str(self.port), "--bind", "127.0.0.1"]
         self._command += ["--save", "", "--appendonly", "no", *options]
@@ -41,6 +42,18 @@ class RedisProcess:
             self._process.kill()
             self._process.wait(timeout=10)
             self._process = None
+
+    def pause(self) -> None:
+        """Let it answer nobody, while its connections stay open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port)
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,0 +1,36 @@
+"""How long a Redis is waited for, so that all waits together stay within the time limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis.asyncio.retry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+ATTEMPTS = 2
+"""How often a command is sent at the most. A second one does no harm, by the owner token."""
+
+CLUSTER_MARGIN = 0.9
+"""The part of the time limit of a cluster that is shared out. The rest is for redirections."""
+
+
+def longest_wait(timeout: float, *, is_several: bool, has_acks: bool) -> float:
+    """
+    Return for how many seconds one step may wait, when all may take ``timeout``.
+
+    A server that is dead or paused fails the first thing that a step waits for. The steps are
+    the attempts; where the primary is one of several servers, that it is looked for in between;
+    and where replicas have to acknowledge, that a reservation is taken back.
+    """
+    share = timeout / (ATTEMPTS + is_several + has_acks)
+    return share * CLUSTER_MARGIN if is_several else share
+
+
+def limits(wait: float, retry: type[Retry | redis.asyncio.retry.Retry]) -> dict[str, Any]:
+    """Return the arguments of redis-py for connections that wait so long, and never retry."""
+    return {
+        "socket_timeout": wait,
+        "socket_connect_timeout": wait,
+        "retry": retry(NoBackoff(), 0),
+    }

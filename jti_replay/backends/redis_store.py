@@ -1,0 +1,118 @@
+"""
+A Redis as the cache in it sees it: something that carries out commands for a key.
+
+It may be one server, the primary of several that Sentinel watches over, or a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
+from redis.sentinel import SentinelConnectionPool
+
+from .redis_exchange import aexchange, exchange
+from .redis_scripts import Command
+
+
+class Store(Protocol):
+    """
+    Deadlines are moments of :func:`time.monotonic` by which all must be over.
+
+    Every method raises a :exc:`redis.RedisError` if no server answers in time.
+    """
+
+    def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """
+        Send commands in one go on one connection to the server that holds a key. Return
+        their replies, of which those that are errors are returned in their place.
+        """
+
+    def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send each command to the server that holds its key. Return replies in any order."""
+
+    def recover(self, deadline: float) -> bool:
+        """Prepare for a second attempt. Return whether there is time for it."""
+
+    def close(self) -> None:
+        """Let connections go. The next call connects again."""
+
+
+class AsyncStore(Protocol):
+    """Does what a :class:`Store` does, on one event loop."""
+
+    async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Do what :meth:`Store.send` does."""
+
+    async def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Do what :meth:`Store.send_each` does."""
+
+    async def recover(self, deadline: float) -> bool:
+        """Do what :meth:`Store.recover` does."""
+
+    async def aclose(self) -> None:
+        """Close the connections for good."""
+
+
+class Server:
+    """One server: it holds every key. With Sentinel, whichever is the primary."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Send commands. The time limit is that of the connection."""
+        return exchange(self._client, commands)
+
+    def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send commands, all to the same one."""
+        return exchange(self._client, [command for _, command in commands])
+
+    def recover(self, deadline: float) -> bool:
+        """Do nothing: the next connection asks Sentinel anew by itself."""
+        return True
+
+    def close(self) -> None:
+        """Let the connections of all threads go."""
+        pool = self._client.connection_pool
+        pool.disconnect()
+        if isinstance(pool, SentinelConnectionPool):
+            pool.sentinel_manager.close()
+
+
+class AsyncServer:
+    """A :class:`Server` for one event loop."""
+
+    def __init__(self, client: AsyncRedis) -> None:
+        self._client = client
+
+    async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+        """Send commands. The time limit is that of the connection."""
+        return await aexchange(self._client, commands)
+
+    async def send_each(
+        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+    ) -> list[Any]:
+        """Send commands, all to the same one."""
+        return await aexchange(self._client, [command for _, command in commands])
+
+    async def recover(self, deadline: float) -> bool:
+        """Do nothing: the next connection asks Sentinel anew by itself."""
+        return True
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        pool = self._client.connection_pool
+        await self._client.aclose()
+        if isinstance(pool, AsyncSentinelPool):
+            for sentinel in pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
