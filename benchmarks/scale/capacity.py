@@ -17,7 +17,7 @@ from django.test import override_settings
 from benchmarks.method import progress
 from benchmarks.redis_server import redis_server
 from jti_replay import replay_caches
-from jti_replay.backends.redis import RESERVE
+from jti_replay.backends.redis_scripts import RESERVE
 
 FILLED = 300_000
 """Keys over which the growth of the server's memory is measured."""

@@ -97,9 +97,10 @@ class RedisServer:
 
 class RedisServers:
     """
-    A primary and, if asked for, a replica, whose link has a ``delay`` (seconds).
+    A primary and, if asked for, a replica.
 
-    Clients go through a proxy if ``proxied``; without one there is less to go through.
+    If ``fails_over``, there are proxies before the primary and in the link to the replica,
+    which then has a ``delay`` (seconds); if ``proxied``, only the first one.
     """
 
     def __init__(
@@ -108,13 +109,14 @@ class RedisServers:
         *,
         persistent: bool,
         replicated: bool,
+        fails_over: bool,
         proxied: bool,
         delay: float,
     ) -> None:
         self.primary = RedisServer(folder / "a", persistent=persistent)
         self.replica = RedisServer(folder / "b", persistent=persistent) if replicated else None
         self.proxy: Proxy | None = None
-        self._proxied, self._delay = proxied, delay
+        self._proxied, self._fails_over, self._delay = proxied, fails_over, delay
         self._link: Proxy | None = None
         self._exits = ExitStack()
 
@@ -152,11 +154,14 @@ class RedisServers:
             exits.callback(self.primary.kill)
             self.primary.start()
             if self.replica is not None:
-                self._link = exits.enter_context(Proxy(self.primary.port, delay=self._delay))
+                port = self.primary.port
+                if self._fails_over:
+                    self._link = exits.enter_context(Proxy(port, delay=self._delay))
+                    port = self._link.port
                 exits.callback(self.replica.kill)
-                self.replica.start(replica_of=self._link.port)
+                self.replica.start(replica_of=port)
                 self.wait_for_replica()
-            if self._proxied:
+            if self._proxied or self._fails_over:
                 self.proxy = exits.enter_context(Proxy(self.primary.port))
             self._exits = exits.pop_all()
         return self

@@ -15,6 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from jti_replay.backends.redis import DEFAULT_PREFIX
+from jti_replay.backends.redis_keys import Keys
+
 from . import setups
 from .board import UNANSWERED, Board
 from .databases import Database
@@ -68,11 +71,13 @@ class Site:
                         self._folder,
                         persistent=self.setup.persistent,
                         replicated=self.setup.replicated or is_failover,
-                        proxied=is_failover or self._fault == setups.REPLIES_LOST,
+                        fails_over=is_failover,
+                        proxied=self._fault == setups.REPLIES_LOST,
                         delay=self._delay,
                     )
                 )
                 port = self.redis.port
+                self._vouch()
             site = {
                 "database": self.database.settings,
                 "redis_port": port,
@@ -149,6 +154,12 @@ class Site:
         del self._lanes[at]
         self._start_lane(orders)
         return 1
+
+    def _vouch(self) -> None:
+        """Write that the memory is complete, or the run would begin with a cold start."""
+        [marker] = Keys(DEFAULT_PREFIX).markers()
+        with self.redis.primary.client() as client:
+            client.set(marker, int((time.time() - 60) * 1000))
 
     def _make_tables(self) -> None:
         if not self.database.is_migrated:
