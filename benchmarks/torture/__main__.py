@@ -12,7 +12,6 @@ The exit status is 1 if a set-up did not keep what it promises.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -43,7 +42,7 @@ def main() -> int:
         if one[0].name.startswith(arguments.setup)
         and one[1].lower().startswith(arguments.fault.lower())
     ]
-    results = []
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name, database(Path(name)) as rows:
         machine = _machine(rows)
         for number, (setup, fault, plan) in enumerate(runs, 1):
@@ -55,9 +54,8 @@ def main() -> int:
                 continue
             results.append(result)
             print(report.line(result), flush=True)
-    if arguments.json:
-        figures = {"machine": machine, "results": results}
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+            if arguments.json:
+                report.write(arguments.json, machine, results)
     if arguments.render:
         report.render()
     return 0 if all(report.is_as_promised(result) for result in results) else 1
@@ -78,7 +76,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--setup", default="", help="only those whose name begins so")
     parser.add_argument("--fault", default="", help="only those whose name begins so")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help="where to write the figures; those of other runs that are there stay",
+    )
     parser.add_argument(
         "--render",
         action="store_true",

@@ -30,10 +30,10 @@ def full(tokens: int = TOKENS) -> Iterator[tuple[Setup, str, Plan]]:
     """Give every set-up each of its faults, through both doors."""
     for setup in SETUPS:
         for fault in setup.faults:
-            share = tokens if setup.name == "guaranteed" else tokens // 5
+            share = tokens if setup.name == "guaranteed" else max(2000, tokens // 10)
             yield setup, fault, Plan(share, FASTER)
-            yield setup, fault, Plan(max(200, tokens // 100), FASTER, http=True)
+            yield setup, fault, Plan(max(300, tokens // 200), FASTER, http=True)
     # How much a failover forgets depends on how far the replica is away.
     for delay in (0.005, 0.02):
-        plan = Plan(tokens // 5, FASTER, delay=delay)
+        plan = Plan(max(2000, tokens // 10), FASTER, delay=delay)
         yield SETUPS[0], setups.REDIS_FAILED_OVER, plan

@@ -46,6 +46,21 @@ def line(result: dict[str, Any]) -> str:
     return said if is_as_promised(result) else f"{said}  NOT AS PROMISED: {result}"
 
 
+def write(path: Path, machine: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    """Write the figures of some runs, in the place of earlier ones of the same runs."""
+    figures: dict[str, Any] = {"results": []}
+    if path.exists():
+        figures = json.loads(path.read_text())
+    kept = {_name(result): result for result in figures["results"]}
+    kept |= {_name(result): result for result in results}
+    figures = {"machine": machine, "results": list(kept.values())}
+    path.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _name(result: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(result[part] for part in ("setup", "fault", "door", "delay"))
+
+
 def render() -> None:
     """Write the figures into the page, between the markers."""
     PAGE.write_text(rendered(PAGE.read_text(), json.loads(FIGURES.read_text())))
