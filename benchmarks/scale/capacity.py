@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -17,13 +16,18 @@ from django.test import override_settings
 from benchmarks.method import progress
 from benchmarks.redis_server import redis_server
 from jti_replay import replay_caches
+from jti_replay.backends.redis import DEFAULT_PREFIX, OWNER_SIZE
+from jti_replay.backends.redis_keys import ClusterKeys, Keys
 from jti_replay.backends.redis_scripts import RESERVE
+from jti_replay.digests import DIGEST_SIZE
 
 FILLED = 300_000
 """Keys over which the growth of the server's memory is measured."""
 
 OPERATIONS = 300_000
 CLIENTS = 50
+RUNS = 3
+"""The fastest of so many counts: the others were disturbed."""
 
 LEEWAY = 30
 HEADROOM = 0.5
@@ -45,6 +49,7 @@ def measure() -> dict[str, Any] | None:
         return {
             "Redis": server.info()["redis_version"],
             "bytes of a key": _bytes_of_key(server, port),
+            "bytes of a key in a cluster": _bytes_of_cluster_key(server),
             "bytes with the table": _bytes_with_table(server),
             "reserves": {str(depth): _reserves(server, port, depth) for depth in (1, 16)},
         }
@@ -86,16 +91,24 @@ def _bytes_of_key(server: redis.Redis, port: int) -> float:
     return sum(int(server.memory_usage(key)) for key in keys) / len(keys)
 
 
+def _bytes_of_cluster_key(server: redis.Redis) -> float:
+    """Return the bytes of one whose key has a tag besides, on one server like any other."""
+    key = ClusterKeys(DEFAULT_PREFIX).entry(os.urandom(DIGEST_SIZE))
+    server.set(key, os.urandom(OWNER_SIZE), px=3_600_000)
+    return float(server.memory_usage(key))
+
+
 def _bytes_with_table(server: redis.Redis) -> float:
     """Return the growth of the server for each key, its hash tables included."""
     progress("the memory of many keys")
     server.flushall()
     sha = server.script_load(RESERVE.source)
-    before = int(server.info()["used_memory"])
+    before, keys = int(server.info()["used_memory"]), Keys(DEFAULT_PREFIX)
     for _ in range(FILLED // 1000):
         pipeline = server.pipeline(transaction=False)
         for _ in range(1000):
-            pipeline.evalsha(sha, 1, b"jti:" + os.urandom(16), os.urandom(12), 3_600_000)
+            key = keys.entry(os.urandom(DIGEST_SIZE))
+            pipeline.evalsha(sha, 1, key, os.urandom(OWNER_SIZE), 3_600_000)
         pipeline.execute()
     grown = int(server.info()["used_memory"]) - before
     return grown / int(server.dbsize())
@@ -114,7 +127,8 @@ def _reserves(server: redis.Redis, port: int, depth: int) -> float | None:
         *("-P", str(depth), "-r", "1000000000", "--csv"),
         *("EVALSHA", sha, "1", "jti:{a}__rand_int__", "owner-of-12-", "3600000"),
     ]
-    said = subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent
-    ).stdout
-    return float(re.findall(r'"([\d.]+)"', said.splitlines()[-1])[0])
+    rates = []
+    for _ in range(RUNS):
+        ended = subprocess.run(command, check=True, capture_output=True, text=True)
+        rates.append(float(re.findall(r'"([\d.]+)"', ended.stdout.splitlines()[-1])[0]))
+    return max(rates)

@@ -42,6 +42,10 @@ def render(made: dict[str, str]) -> None:
 def _measured(capacity: dict[str, Any]) -> str:
     rows = [
         ("`MEMORY USAGE` of a key", f"{capacity['bytes of a key']:.0f} bytes"),
+        (
+            "the same, in a cluster, where the key has a tag",
+            f"{capacity['bytes of a key in a cluster']:.0f} bytes",
+        ),
         ("growth of the server per key", f"{capacity['bytes with the table']:.0f} bytes"),
     ]
     for depth, rate in capacity["reserves"].items():

@@ -9,6 +9,8 @@ from typing import Any
 
 from redis.crc import key_slot
 
+from jti_replay.backends.redis import DEFAULT_PREFIX
+from jti_replay.backends.redis_keys import ClusterKeys, Keys
 from jti_replay.digests import jti_digest
 
 SLOTS = 16_384
@@ -24,7 +26,9 @@ def measure() -> dict[str, Any]:
         "by tag, many issuers": [_tag_slot(digest) for digest in _many_issuers()],
         "by tag, one hot issuer": [_tag_slot(digest) for digest in _hot_issuer()],
         "by tag, one issuer that counts": [_tag_slot(digest) for digest in _counted()],
-        "by digest, without a tag": [key_slot(b"jti:" + digest) for digest in _many_issuers()],
+        "by digest, without a tag": [
+            key_slot(Keys(DEFAULT_PREFIX).entry(digest)) for digest in _many_issuers()
+        ],
         "by issuer (not what is done)": [
             key_slot(b"jti:{%b}" % HOT_ISSUER.encode()) for _ in range(TOKENS)
         ],
@@ -39,8 +43,7 @@ def measure() -> dict[str, Any]:
 
 
 def _tag_slot(digest: bytes) -> int:
-    # Two hexadecimal digits in braces: the keys and the marker of a tag share a slot.
-    return key_slot(b"jti:{%02x}" % digest[0])
+    return key_slot(ClusterKeys(DEFAULT_PREFIX).entry(digest))
 
 
 def _tags(shards: int) -> dict[str, float]:
