@@ -97,7 +97,7 @@ def _machine(rows: Database) -> dict[str, Any]:
         "Django": django.__version__,
         "Redis": version.stdout.split("v=")[1].split()[0],
         "the database": rows.name,
-        "cores:": os.cpu_count(),
+        "cores": os.cpu_count(),
     }
 
 

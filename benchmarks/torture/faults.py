@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LOSSES = {"cut request": 0.005, "cut reply": 0.01, "drop reply": 0.0005}
 
+EVICTED = 20_000
+"""Bytes that are to be evicted: a hundred keys, so that others stay, and mostly the marker."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -72,18 +75,18 @@ def fail_over(site: Site) -> int:
 
 def fill_redis(site: Site) -> int:
     """Let the primary have no memory left for a moment."""
-    return _limit_memory(site, "noeviction", 1.0)
+    return _limit_memory(site, "noeviction", 0)
 
 
 def evict(site: Site) -> int:
     """Let the primary drop keys at random to make room."""
-    return _limit_memory(site, "allkeys-random", 0.95)
+    return _limit_memory(site, "allkeys-random", EVICTED)
 
 
-def _limit_memory(site: Site, policy: str, share: float) -> int:
+def _limit_memory(site: Site, policy: str, too_much: int) -> int:
     with site.redis.primary.client() as client:
         client.config_set("maxmemory-policy", policy)
-        client.config_set("maxmemory", int(client.info()["used_memory"] * share))
+        client.config_set("maxmemory", client.info()["used_memory"] - too_much)
         time.sleep(random.uniform(0.05, 0.3))
         client.config_set("maxmemory", 0)
     return 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import subprocess
 import sys
@@ -153,6 +154,7 @@ async def _main(target: int, delay: float) -> None:
             for writer in list(passage.open):
                 writer.close()
         print(passage.lost, flush=True)
+    os._exit(0)  # With all connections, at once.
 
 
 if __name__ == "__main__":
