@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -18,6 +20,7 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from jti_replay import CacheError, ColdStart, Reservation, replay_cache
 from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.redis import RedisCache
 from jti_replay.digests import jti_digest
 from jti_replay.testing import ReplayCacheTests
 from tests.caches import redis_group
@@ -204,7 +207,7 @@ def test_threads_that_are_first_at_once_all_get_an_answer(use: Use) -> None:
 def test_event_loops_use_no_threads_and_leave_no_connections(
     use: Use, cluster: Cluster
 ) -> None:
-    cache = use(cluster.url + "?client_name=of-a-loop")
+    cache = use(cluster.url + "?client_name=of-a-loop", OPTIONS={"timeout": 9})
 
     async def work() -> None:
         before = threading.enumerate()
@@ -445,14 +448,106 @@ def test_what_a_replica_has_not_acknowledged_is_not_reserved(
 def test_there_is_an_end_to_being_sent_on(use: Use, cluster: Cluster) -> None:
     """And to the time for all nodes: so they count against the same limit."""
     store: Any = use()._clients.get()  # type: ignore[attr-defined]
-    now = time.monotonic()
-    command = ("EXISTS", key_of("a"))
+    now, command = time.monotonic(), ("EXISTS", key_of("a"))
     assert store.send(key_of("a"), [command], now + TIMEOUT) == [0]
     with pytest.raises(redis.TimeoutError):
         store.send_each([(key_of("a"), command)], now)
-    slots = store._client.nodes_manager.slots_cache
-    slot = store._client.keyslot(key_of("a"))
-    slots[slot] = [node for node in store._client.get_primaries() if node not in slots[slot]]
+    mislead(store, key_of("a"))
     with pytest.raises(redis.TimeoutError):
         store.send(key_of("a"), [command], now)
     assert store.recover(now) is False
+
+
+async def test_there_is_an_end_to_being_sent_on_in_an_event_loop(
+    use: Use, cluster: Cluster
+) -> None:
+    cache: Any = use()
+    await cache._clients.aget()
+    await cache.aclose()
+    store = await cache._clients.aget()
+    now, command = time.monotonic(), ("EXISTS", key_of("a"))
+    assert await store.send(key_of("a"), [command], now + TIMEOUT) == [0]
+    with pytest.raises(redis.TimeoutError):
+        await store.send_each([(key_of("a"), command)], now)
+    mislead(store, key_of("a"))
+    with pytest.raises(redis.TimeoutError):
+        await store.send(key_of("a"), [command], now)
+    assert await store.recover(now) is False
+    await cache.aclose()
+
+
+def mislead(store: Any, key: bytes) -> None:
+    """Let a map show a key on a node that does not hold it."""
+    slots, slot = store._client.nodes_manager.slots_cache, store._client.keyslot(key)
+    slots[slot] = [node for node in store._client.get_primaries() if node not in slots[slot]]
+
+
+def test_without_time_there_is_no_second_attempt(call: Call, use: Use) -> None:
+    """Here the first one takes as long as all may take together."""
+    cache = use(COLD_START="refuse", OPTIONS={"timeout": 1e-6})
+    for name, args in (("reserve", ["a"]), ("complete_since", [])):
+        with pytest.raises((CacheError, redis.RedisError)):
+            call(cache, name, *args)
+
+
+def test_a_slot_that_nobody_serves_is_an_error(call: Call, use: Use, cluster: Cluster) -> None:
+    cache = use()
+    assert call(cache, "reserve", "served")
+    with cluster.primary_of(key_of("served")).client() as client:
+        slot: Any = client.execute_command("CLUSTER KEYSLOT", key_of("served"))
+        client.execute_command("CLUSTER DELSLOTS", slot)
+        try:
+            with pytest.raises(CacheError, match=r"CLUSTERDOWN|not covered|not served"):
+                call(cache, "reserve", "served")
+        finally:
+            client.execute_command("CLUSTER ADDSLOTS", slot)
+    wait_until(lambda: call(cache, "release", "served") or None)
+    cluster.wait_until_whole()
+
+
+def test_a_user_may_do_what_is_needed(call: Call, use: Use, cluster: Cluster) -> None:
+    """By the rule that the docs show."""
+    rule = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
+    [granted] = re.findall(r"^ACL SETUSER cluster-jti (.*)$", rule, re.MULTILINE)
+    for node in cluster.nodes:
+        with node.client() as admin:
+            admin.execute_command("ACL SETUSER", "cluster-jti", *granted.split())
+    cache = use(
+        cluster.url.replace("//", "//cluster-jti:a-long-secret@"),
+        COLD_START="refuse",
+        OPTIONS={"replicas": 1},
+    )
+    since = call(cache, "complete_since")
+    reservation = call(cache, "reserve", "permitted", usable_since=since)
+    assert call(cache, "reserve", "permitted", usable_since=since) is None
+    assert call(reservation, "release") is True
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        ({"client_factory": FACTORY}, []),
+        ({"client_factory": f"{__name__}.from_function"}, []),
+        ({"client_factory": None}, []),
+        ({"client_factory": RedisCluster.from_url}, ["E001"]),
+        ({"client_factory": "no.such.factory"}, ["E019"]),
+        ({"client_factory": "nothing"}, ["E019"]),
+        ({"client_factory": f"{__name__}.FACTORY"}, ["E019"]),
+        ({"client_factory": "redis.cluster.RedisCluster.from_nowhere"}, ["E019"]),
+        ({"client_factory": "redis.asyncio.cluster.RedisCluster.from_url"}, ["E019"]),
+        ({"client_factory": FACTORY, "prefix": "{site}:"}, ["E014"]),
+        ({"prefix": "{site}:"}, []),
+        ({"client_factory": FACTORY, "replicas": 1, "replica_timeout": 0.25}, ["E020"]),
+    ],
+    ids=str,
+)
+def test_options_are_checked(options: dict[str, Any], ids: list[str], settings: Any) -> None:
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": "redis://127.0.0.1",
+        }
+    }
+    messages = RedisCache("default", {"OPTIONS": options}).check()
+    assert [message.id for message in messages] == [f"jti_replay.{id_}" for id_ in ids]
+    assert all(message.hint for message in messages)

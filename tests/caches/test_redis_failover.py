@@ -43,11 +43,13 @@ def use(settings: Any, sentinels: Sentinels) -> Use:
     """Let the default cache be the primary."""
     settings.DJANGO_REDIS_CONNECTION_FACTORY = "django_redis.pool.SentinelConnectionFactory"
 
-    def use(addresses: Any = None, **options: Any) -> BaseReplayCache:
+    def use(
+        addresses: Any = None, url: str = "redis://primary/0", **options: Any
+    ) -> BaseReplayCache:
         settings.CACHES = {
             "default": {
                 "BACKEND": "django_redis.cache.RedisCache",
-                "LOCATION": "redis://primary/0",
+                "LOCATION": url,
                 "OPTIONS": {
                     "CLIENT_CLASS": "django_redis.client.SentinelClient",
                     "SENTINELS": addresses or sentinels.addresses,
@@ -75,7 +77,7 @@ def in_time(call: Callable[[], Any]) -> bool:
 
 def test_event_loops_use_no_threads(use: Use) -> None:
     """Of many tasks, those that find no free connection wait for one."""
-    cache = use()
+    cache = use(timeout=9)
 
     async def work() -> None:
         before = threading.enumerate()
@@ -94,6 +96,11 @@ def test_a_pool_of_a_projects_own_is_used_by_threads(use: Use, settings: Any) ->
     reservation = asyncio.run(cache.areserve("own"))
     assert reservation
     assert reservation.release() is True
+
+
+def test_a_primary_without_tls_is_an_error_where_it_is_asked_for(call: Call, use: Use) -> None:
+    cache = use(url="rediss://primary/0")
+    assert not in_time(lambda: call(cache, "reserve", "a"))
 
 
 def test_replicas_acknowledge(call: Call, use: Use) -> None:
