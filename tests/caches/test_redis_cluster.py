@@ -21,6 +21,8 @@ from redis.cluster import ClusterNode, RedisCluster
 from jti_replay import CacheError, ColdStart, Reservation, replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.redis import RedisCache
+from jti_replay.backends.redis_call import arun, arun_each
+from jti_replay.backends.redis_scripts import MARK
 from jti_replay.digests import jti_digest
 from jti_replay.testing import ReplayCacheTests
 from tests.caches import redis_group
@@ -339,7 +341,7 @@ def test_it_works_again_by_itself_after_a_failover(use: Use, cluster: Cluster) -
     with asyncio.Runner() as runner:
 
         def areserve(jti: str) -> Any:
-            return runner.run(arun(cache.areserve, jti))
+            return runner.run(awaited(cache.areserve, jti))
 
         assert cache.reserve("failover sync") or True
         assert areserve("failover async") or True
@@ -358,7 +360,7 @@ def test_it_works_again_by_itself_after_a_failover(use: Use, cluster: Cluster) -
             cluster.wait_until_whole()
 
 
-async def arun(function: Callable[..., Any], *args: Any) -> Any:
+async def awaited(function: Callable[..., Any], *args: Any) -> Any:
     return await function(*args)
 
 
@@ -472,6 +474,10 @@ async def test_there_is_an_end_to_being_sent_on_in_an_event_loop(
     mislead(store, key_of("a"))
     with pytest.raises(redis.TimeoutError):
         await store.send(key_of("a"), [command], now)
+    with pytest.raises(redis.TimeoutError):
+        await arun(store, MARK, [key_of("a")], [], now)
+    with pytest.raises(redis.TimeoutError):
+        await arun_each(store, MARK, [key_of("a")], now)
     assert await store.recover(now) is False
     await cache.aclose()
 

@@ -104,7 +104,7 @@ def test_a_primary_without_tls_is_an_error_where_it_is_asked_for(call: Call, use
 
 
 def test_replicas_acknowledge(call: Call, use: Use) -> None:
-    cache = use(replicas=2)
+    cache = use(replicas=2, replica_timeout=0.9, timeout=5)
     assert cache.check() == []
     assert call(cache, "reserve", "acknowledged")
     assert call(cache, "reserve", "acknowledged") is None
