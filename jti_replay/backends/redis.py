@@ -17,7 +17,7 @@ from jti_replay.exceptions import ColdStart
 
 from .base import BaseReplayCache
 from .redis_acks import shortage, wait_command
-from .redis_call import aattempt, arun, arun_each, attempt, run, run_each
+from .redis_call import aattempt, arun, arun_each, attempt, run, run_each, within
 from .redis_checks import check_redis
 from .redis_clients import RedisClients
 from .redis_connect import Connector
@@ -104,7 +104,8 @@ class RedisCache(BaseReplayCache):
             return await _in_thread(self.remove, digest, owner)
         script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
         store, key = await self._clients.aget(), self._keys.entry(digest)
-        return bool((await arun(store, script, [key], owners, self._deadline()))[0])
+        call = arun(store, script, [key], owners, self._deadline())
+        return bool((await within(self.connector.time_for_attempts, call))[0])
 
     def complete_since(self) -> float:
         """Return the latest moment that a marker holds. One that is missing is written."""
@@ -116,7 +117,8 @@ class RedisCache(BaseReplayCache):
         if not self.connector.is_asyncio_ready:
             return await _in_thread(self.complete_since)
         store, keys = await self._clients.aget(), self._keys.markers()
-        return _latest(await arun_each(store, MARK, keys, self._deadline()))
+        call = arun_each(store, MARK, keys, self._deadline())
+        return _latest(await within(self.connector.time_for_attempts, call))
 
     def add_vouched(
         self, digest: bytes, deadline: float, usable_since: float
@@ -186,16 +188,19 @@ class RedisCache(BaseReplayCache):
         arguments: list[Any] = [owner, milliseconds]
         if usable_since is not None:
             arguments.append(round(usable_since * 1000))
-        answer, *acks = await arun(store, script, keys, arguments, deadline, self._along)
+        call = arun(store, script, keys, arguments, deadline, self._along)
+        answer, *acks = await within(self.connector.time_for_attempts, call)
         if answer == RESERVED:
             if missing := shortage(acks, self.replicas):
                 with suppress(Exception):
-                    await aattempt(store, RELEASE, keys[:1], [owner], deadline)
+                    release = aattempt(store, RELEASE, keys[:1], [owner], deadline)
+                    await within(self.connector.wait, release)
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:
             with suppress(Exception):
-                await arun_each(store, MARK, self._keys.markers(), deadline)
+                marking = arun_each(store, MARK, self._keys.markers(), deadline)
+                await within(self.connector.wait, marking)
         if refusal := _refusal(answer, usable_since):
             raise refusal
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+import builtins
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeVar
 
 from redis.exceptions import (
     ClusterDownError,
@@ -16,6 +18,8 @@ from redis.exceptions import (
 
 from .redis_scripts import Command, Script
 from .redis_store import AsyncStore, Store
+
+T = TypeVar("T")
 
 REPEATED = (
     # Whether the server did what it was asked is unknown. To send it once more does no harm:
@@ -125,6 +129,19 @@ async def arun_each(
         if not await store.recover(deadline):
             raise
         return _checked(await store.send_each(commands, deadline))
+
+
+async def within(seconds: float, call: Awaitable[T]) -> T:
+    """
+    Await a call for some seconds at the most: tasks wait for a connection, too.
+
+    Raises :exc:`redis.TimeoutError`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except builtins.TimeoutError as error:
+        raise TimeoutError(f"Redis has not answered within {seconds:.3g} seconds.") from error
 
 
 def _checked(replies: list[Any]) -> list[Any]:

@@ -95,13 +95,21 @@ class Connector:
             self._timeout,
             is_several=self.is_cluster or self.is_sentinel,
             has_acks=self._has_acks,
+            blocks=self._blocks,
         )
+
+    @property
+    def time_for_attempts(self) -> float:
+        """The part of the time limit, in seconds, that is not kept to take something back."""
+        return self._timeout - self.wait if self._has_acks else self._timeout
 
     def server(self) -> redis.Redis:
         """Return a client of a server, or of the primary, for threads."""
         client = self._django_redis_client(ONE_PER_THREAD).get_client(write=True)
         # Said again, because an URL may hold limits too, and they would win.
         client.connection_pool.connection_kwargs.update(limits(self.wait, Retry))
+        if self._blocks:
+            client.connection_pool.timeout = self.wait
         return cast("redis.Redis", client)
 
     def async_server(self) -> redis.asyncio.Redis:
@@ -151,6 +159,10 @@ class Connector:
         params: dict[str, Any] = {**settings.CACHES[self._alias]}
         options: dict[str, Any] = params.get("OPTIONS", {})
         return options
+
+    @property
+    def _blocks(self) -> bool:
+        return issubclass(self._connection_factory.pool_cls, redis.BlockingConnectionPool)
 
     @cached_property
     def _connection_factory(self) -> Any:

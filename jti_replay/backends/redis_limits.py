@@ -15,15 +15,16 @@ CLUSTER_MARGIN = 0.9
 """The part of the time limit of a cluster that is shared out. The rest is for redirections."""
 
 
-def longest_wait(timeout: float, *, is_several: bool, has_acks: bool) -> float:
+def longest_wait(timeout: float, *, is_several: bool, has_acks: bool, blocks: bool) -> float:
     """
     Return for how many seconds one step may wait, when all may take ``timeout``.
 
     A server that is dead or paused fails the first thing that a step waits for. The steps are
-    the attempts; where the primary is one of several servers, that it is looked for in between;
-    and where replicas have to acknowledge, that a reservation is taken back.
+    the attempts, of which each waits for a connection, too, if the pool ``blocks`` until there
+    is one; where the primary is one of several servers, that it is looked for in between; and
+    where replicas have to acknowledge, that a reservation is taken back.
     """
-    share = timeout / (ATTEMPTS + is_several + has_acks)
+    share = timeout / (ATTEMPTS * (1 + blocks) + is_several + has_acks)
     return share * CLUSTER_MARGIN if is_several else share
 
 

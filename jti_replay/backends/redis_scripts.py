@@ -38,40 +38,31 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')
 return 1"""
 
+RESERVE = Script(_RESERVE)
+
 # The marker holds the moment from which the memory is complete, in milliseconds since 1970 by
 # the clock of the server: whoever finds it missing writes it. It is rounded up, and by one
 # more because what it is compared with is rounded to the nearest one.
 _MARK = """\
-local function mark(key)
+local since = redis.call('GET', KEYS[{marker}])
+if not since then
   local now = redis.call('TIME')
-  local since = string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000) + 2)
-  redis.call('SET', key, since)
-  return -tonumber(since)
+  since = string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000) + 2)
+  redis.call('SET', KEYS[{marker}], since)
+  return -since
 end
 """
 
-RESERVE = Script(_RESERVE)
+MARK = Script(_MARK.format(marker=1) + "return since + 0")
+"""Answers with the moment of the marker, negative if it had to be written."""
 
 RESERVE_VOUCHED = Script(
-    _MARK
-    + """\
-local since = redis.call('GET', KEYS[2])
-if not since then return mark(KEYS[2]) end
-if tonumber(ARGV[3]) < tonumber(since) then return tonumber(since) end
-"""
-    + _RESERVE
+    _MARK.format(marker=2) + "if ARGV[3] - since < 0 then return since + 0 end\n" + _RESERVE
 )
 """
 Reserves if the marker, the second key, lies no later than the third argument. It answers with
 the marker's moment if it does, and with its negative if the marker had to be written.
 """
-
-MARK = Script(
-    _MARK
-    + """\
-return tonumber(redis.call('GET', KEYS[1]) or mark(KEYS[1]))"""
-)
-"""Answers with the moment of the marker, negative if it had to be written."""
 
 RELEASE = Script("""\
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

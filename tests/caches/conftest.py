@@ -9,11 +9,14 @@ import redis
 
 from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
+from tests.caches import redis_group
 from tests.caches.lossy_proxy import LossyProxy
 from tests.caches.redis_process import RedisProcess
 
 UseRedis = Callable[..., BaseReplayCache]
 Call = Callable[..., Any]
+
+CLUSTER_FACTORY = "redis.cluster.RedisCluster.from_url"
 
 
 @pytest.fixture
@@ -38,6 +41,36 @@ def use_redis(settings: Any) -> UseRedis:
                 "OPTIONS": options or {},
             }
         }
+        backend = "jti_replay.backends.redis.RedisCache"
+        settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}
+        return replay_cache
+
+    return use
+
+
+@pytest.fixture(scope="session")
+def cluster(
+    redis_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[redis_group.Cluster]:
+    """A Redis Cluster of this test run."""
+    with redis_group.cluster(redis_server, tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest.fixture
+def use_cluster(settings: Any, cluster: redis_group.Cluster) -> UseRedis:
+    """Let the default cache be the cluster, which is empty."""
+    cluster.flush()
+
+    def use(location: Any = None, **params: Any) -> BaseReplayCache:
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django_redis.cache.RedisCache",
+                "LOCATION": location or cluster.url,
+            }
+        }
+        options = {"client_factory": CLUSTER_FACTORY, "timeout": 0.6}
+        params["OPTIONS"] = options | params.get("OPTIONS", {})
         backend = "jti_replay.backends.redis.RedisCache"
         settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}
         return replay_cache

@@ -40,9 +40,10 @@ class Cluster:
                     return node
         raise AssertionError("no node holds that slot")
 
-    def node_of(self, node_id: str) -> RedisProcess:
-        [found] = [node for node in self.nodes if _id_of(node) == node_id]
-        return found
+    def flush(self) -> None:
+        for node in filter(is_primary, self.nodes):
+            with node.client() as client:
+                client.flushall()
 
     def wait_until_whole(self) -> None:
         """Wait until each primary has a replica that follows."""
@@ -78,7 +79,6 @@ def cluster(executable: str, folder: Path) -> Iterator[Cluster]:
             home.mkdir()
             options = ["--cluster-enabled", "yes", "--dir", str(home)]
             options += ["--cluster-node-timeout", str(NODE_TIMEOUT)]
-            options += ["--repl-diskless-sync-delay", "0"]
             process = RedisProcess(executable, *options, port=_port_with_a_bus())
             nodes.append(running.enter_context(process))
         _join(nodes)
@@ -91,12 +91,12 @@ def cluster(executable: str, folder: Path) -> Iterator[Cluster]:
 def sentinels(executable: str, folder: Path) -> Iterator[Sentinels]:
     """Run a primary, its replicas and its Sentinels."""
     with ExitStack() as running:
-        quick = ["--repl-diskless-sync-delay", "0", "--dir", str(folder)]
-        primary = running.enter_context(RedisProcess(executable, *quick))
-        follow = [*quick, "--replicaof", "127.0.0.1", str(primary.port)]
+        primary = running.enter_context(RedisProcess(executable))
+        follow = ["--replicaof", "127.0.0.1", str(primary.port)]
         servers = [primary]
         servers += [running.enter_context(RedisProcess(executable, *follow)) for _ in range(2)]
-        _wait_for(lambda: _replicas(primary) == 2, "replication")
+        with primary.client() as client:
+            _wait_for(lambda: is_followed(client, 2), "replication")
         watchers = [RedisProcess(executable) for _ in range(3)]
         names = [f"{number}" * 40 for number in range(3)]
         for watcher, name in zip(watchers, names, strict=True):
@@ -144,7 +144,7 @@ def _join(nodes: list[RedisProcess]) -> None:
                 client.execute_command("CLUSTER ADDSLOTS", *slots)
         _wait_for(lambda: all(map(_knows_every_node, clients)), "meeting")
         for number, client in enumerate(clients[PRIMARIES:]):
-            client.execute_command("CLUSTER REPLICATE", _id_of(nodes[number]))
+            client.execute_command("CLUSTER REPLICATE", id_of(clients[number]))
 
 
 def _knows_every_node(client: redis.Redis) -> bool:
@@ -156,15 +156,24 @@ def _knows_every_node(client: redis.Redis) -> bool:
 
 def _is_whole(node: RedisProcess) -> bool:
     with suppress(redis.RedisError), node.client() as client:
-        role = client.execute_command("ROLE")
-        follows = role[3] == b"connected" if role[0] == b"slave" else len(role[2]) == 1
-        return follows and client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+        role: Any = client.execute_command("ROLE")
+        if role[0] == b"slave":
+            return bool(role[3] == b"connected")
+        info: Any = client.execute_command("CLUSTER INFO")
+        return info["cluster_state"] == "ok" and is_followed(client, 1)
     return False
 
 
-def _id_of(node: RedisProcess) -> str:
+def is_primary(node: RedisProcess) -> bool:
     with node.client() as client:
-        return str(client.execute_command("CLUSTER MYID").decode())
+        role: Any = client.execute_command("ROLE")
+    return bool(role[0] == b"master")
+
+
+def id_of(client: redis.Redis) -> str:
+    """Return the name by which the nodes of a cluster know one of them."""
+    name: Any = client.execute_command("CLUSTER MYID")
+    return str(name.decode())
 
 
 def _slots(client: redis.Redis) -> set[int]:
@@ -173,10 +182,10 @@ def _slots(client: redis.Redis) -> set[int]:
     return {slot for part in mine["slots"] for slot in range(int(part[0]), int(part[-1]) + 1)}
 
 
-def _replicas(primary: RedisProcess) -> int:
-    with primary.client() as client:
-        role: Any = client.execute_command("ROLE")
-    return len(role[2])
+def is_followed(primary: redis.Redis, replicas: int) -> bool:
+    """Empty a primary, and return whether so many replicas have done the same at once."""
+    primary.flushall()
+    return int(primary.wait(replicas, 100)) >= replicas
 
 
 def _knows_all(watcher: RedisProcess) -> bool:

@@ -13,6 +13,12 @@ import redis
 
 from tests.servers import free_port
 
+WITHOUT_FILES = [
+    *("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"),
+    *("--repl-diskless-load", "swapdb"),
+]
+"""Let replicas be filled at once, and leave no snapshot behind that a restart would load."""
+
 
 class RedisProcess:
     """A Redis on a free port. ``with`` starts and stops it; it holds nothing on disk."""
@@ -21,7 +27,7 @@ class RedisProcess:
         self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [executable, "--port", str(self.port), "--bind", "127.0.0.1"]
-        self._command += ["--save", "", "--appendonly", "no", *options]
+        self._command += ["--save", "", "--appendonly", "no", *WITHOUT_FILES, *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start_sentinel(self, config: Path) -> None:

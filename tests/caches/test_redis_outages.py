@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import redis
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
 from redis import exceptions
 
 from jti_replay import CacheError, CacheFull, Reservation
+from jti_replay.decorators import reserve_jti
 from jti_replay.signals import cache_failed
 from tests.caches.conftest import Call, UseRedis
 from tests.caches.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.tokens.tokens import PROFILE, bearer, signed
+
+SLACK = 0.3
+"""Seconds that a busy machine may add to a limit."""
 
 JTI = "a jti that nobody may read"
 
@@ -237,3 +247,88 @@ def test_to_close_what_was_never_used_is_no_error(
 
 def names_of_clients(server: redis.Redis) -> list[str]:
     return [client["name"] for client in server.client_list()]
+
+
+def test_threads_that_wait_for_a_connection_wait_no_longer_than_others(
+    use_redis: UseRedis, redis_of_ones_own: RedisProcess
+) -> None:
+    """However long the pool would let them wait."""
+    pool_kwargs = {"max_connections": 2, "timeout": 20}
+    pool = {"CONNECTION_POOL_CLASS": "redis.BlockingConnectionPool"}
+    cache = use_redis(
+        redis_of_ones_own.url,
+        {**pool, "CONNECTION_POOL_KWARGS": pool_kwargs},
+        OPTIONS={"timeout": 0.4},
+    )
+    assert cache.reserve("warm")
+    redis_of_ones_own.pause()
+    with ThreadPoolExecutor(12) as executor:
+        calls = [executor.submit(seconds_to_fail, cache) for _ in range(12)]
+        assert max(call.result() for call in calls) < 0.4 + SLACK
+    redis_of_ones_own.resume()
+    assert cache.release("warm") is True
+
+
+def seconds_to_fail(cache: Any) -> float:
+    start = time.monotonic()
+    with pytest.raises(CacheError):
+        cache.reserve(JTI)
+    return time.monotonic() - start
+
+
+def test_tasks_that_wait_for_a_connection_wait_no_longer_than_others(
+    use_redis: UseRedis, redis_of_ones_own: RedisProcess
+) -> None:
+    pool_kwargs = {"CONNECTION_POOL_KWARGS": {"max_connections": 3}}
+    cache = use_redis(redis_of_ones_own.url, pool_kwargs, OPTIONS={"timeout": 0.4})
+
+    async def fail() -> float:
+        start = time.monotonic()
+        with pytest.raises(CacheError):
+            await cache.areserve(JTI)
+        return time.monotonic() - start
+
+    async def work() -> None:
+        assert await cache.areserve("warm")
+        redis_of_ones_own.pause()
+        assert max(await asyncio.gather(*(fail() for _ in range(12)))) < 0.4 + SLACK
+        redis_of_ones_own.resume()
+        assert await cache.arelease("warm") is True
+
+    asyncio.run(work())
+
+
+@reserve_jti(atomic=False)
+def view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("done")
+
+
+@reserve_jti
+async def async_view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("done")
+
+
+@pytest.mark.parametrize("state", ["paused", "stopped"])
+@pytest.mark.parametrize("under_test", [view, async_view], ids=["sync", "async"])
+def test_by_default_a_request_is_answered_within_a_second(
+    under_test: Any,
+    state: str,
+    use_redis: UseRedis,
+    redis_of_ones_own: RedisProcess,
+    settings: Any,
+) -> None:
+    """And the next one works again as soon as the server does."""
+    use_redis(redis_of_ones_own.url)
+    settings.JTI_REPLAY["PROFILES"] = {"default": PROFILE}
+    settings.ROOT_URLCONF = (path("", under_test),)
+
+    def send(jti: str) -> int:
+        return Client().get("/", headers=bearer(signed(jti=jti))).status_code
+
+    assert send("warm") == 200
+    redis_of_ones_own.pause() if state == "paused" else redis_of_ones_own.stop()
+    start = time.monotonic()
+    assert send("a") == 503
+    assert time.monotonic() - start < 1
+    redis_of_ones_own.resume() if state == "paused" else redis_of_ones_own.start()
+    assert send("b") == 200

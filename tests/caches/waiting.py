@@ -1,0 +1,32 @@
+"""Calls that may fail for a while, but never take longer than they may."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jti_replay import CacheError
+
+SLACK = 0.25
+"""Seconds that a busy machine may add to a limit."""
+
+
+def in_time(call: Callable[[], Any], limit: float = 0.6) -> bool:
+    """Make a call that may take so many seconds. Return whether it did not fail."""
+    start = time.monotonic()
+    try:
+        call()
+        succeeded = True
+    except CacheError:
+        succeeded = False
+    assert time.monotonic() - start < limit + SLACK
+    return succeeded
+
+
+def wait_until(call: Callable[[], Any], seconds: float = 15) -> None:
+    """Wait until a call succeeds."""
+    deadline = time.monotonic() + seconds
+    while not in_time(call):
+        assert time.monotonic() < deadline, "It has not recovered."
+        time.sleep(0.05)
