@@ -22,18 +22,19 @@ from typing import Any
 import django
 from django.conf import settings
 
-from . import machine, memory_cost, memory_size, pauses, redis_cost, request_cost
+from . import database_cost, machine, memory_cost, memory_size, pauses, redis_cost, request_cost
+from .extent import FULL, QUICK, SMOKE, Extent
 from .method import progress
 from .report import render, render_summary
-from .scale import FULL, QUICK, SMOKE, Scale
 from .tables import as_text, tables
 
-SECTIONS: dict[str, Callable[[Scale], Any]] = {
+SECTIONS: dict[str, Callable[[Extent], Any]] = {
     "memory": memory_cost.measure,
     "threads": memory_cost.measure_threads,
     "memory size": memory_size.measure,
     "pauses": pauses.measure,
     "redis": lambda scale: redis_cost.measure(scale.small_rounds),
+    "database": lambda scale: database_cost.measure(scale.databases, scale.small_rounds),
     "request": lambda scale: request_cost.measure(scale.small_rounds),
 }
 """What is measured, in this order. Each gives a dict of tables; None if it has no server."""
@@ -88,7 +89,7 @@ def main() -> None:
     print(f"\n{title}\n{as_text(rows)}")
 
 
-def measure(scale: Scale) -> dict[str, Any]:
+def measure(scale: Extent) -> dict[str, Any]:
     """Return the results of all sections."""
     settings.configure(
         INSTALLED_APPS=["jti_replay"],

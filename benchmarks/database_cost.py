@@ -10,15 +10,19 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import Any
 
 from .database_server import postgres_database, sqlite_database
 from .method import compare, fresh_jtis, progress
 
+SERVERS = {"SQLite": sqlite_database, "PostgreSQL": postgres_database}
+SIMPLEJWT = find_spec("rest_framework_simplejwt") is not None
 BATCH = 100
+RESERVE = "DatabaseCache.reserve"
 RAW = "INSERT ... ON CONFLICT, driver"
 
 RAW_SQL = (
@@ -36,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "INSTALLED_APPS": [
         "django.contrib.auth",
         "django.contrib.contenttypes",
-        "rest_framework_simplejwt.token_blacklist",
+        *(["rest_framework_simplejwt.token_blacklist"] if SIMPLEJWT else []),
         "jti_replay",
     ],
     "CACHES": {
@@ -52,13 +56,15 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def measure(rounds: int) -> dict[str, Any]:
-    """Return the costs of a reserve, by database. None for one that is not there."""
+def measure(databases: Iterable[str], rounds: int) -> dict[str, Any]:
+    """Return the costs of a reserve, by database, in autocommit and in a transaction."""
     measured: dict[str, Any] = {}
-    for name, database in (("SQLite", sqlite_database), ("PostgreSQL", postgres_database)):
-        progress(name)
-        with database() as reached:
-            measured[name] = reached and _in_process(reached, rounds)
+    for name in databases:
+        progress(f"a reserve in {name}")
+        with SERVERS[name]() as reached:
+            if reached:
+                for mode, costs in _in_process(reached, rounds).items():
+                    measured[f"{name}, {mode}"] = costs
     return measured
 
 
@@ -100,7 +106,6 @@ def _main(database: dict[str, Any], rounds: int) -> None:
 def _costs(block: Callable[[], Any], rounds: int) -> dict[str, Any]:
     from django.core.cache import cache as django_cache
     from django.db import connection
-    from rest_framework_simplejwt.tokens import RefreshToken
 
     from jti_replay import replay_caches
     from jti_replay.models import ReservedJTI
@@ -122,7 +127,9 @@ def _costs(block: Callable[[], Any], rounds: int) -> dict[str, Any]:
             digest=bytes.fromhex(jti), namespace="", owner=1, expires_at=expiry * 1000
         )
 
-    def token(jti: str) -> RefreshToken:
+    def token(jti: str) -> Any:
+        from rest_framework_simplejwt.tokens import RefreshToken
+
         made = RefreshToken()
         made["jti"] = jti
         made.set_exp(from_time=moment)
@@ -130,11 +137,12 @@ def _costs(block: Callable[[], Any], rounds: int) -> dict[str, Any]:
 
     calls: dict[str, tuple[Callable[[Any], object], Callable[[str], Any]]] = {
         RAW: (raw, str),
-        "DatabaseCache.reserve": (lambda jti: cache.reserve(jti, expiry), str),
+        RESERVE: (lambda jti: cache.reserve(jti, expiry), str),
         "ORM create": (orm, str),
         "Django DatabaseCache.add": (lambda jti: django_cache.add(jti, 1, timeout=600), str),
-        "simplejwt blacklist": (lambda token: token.blacklist()[1], token),
     }
+    if SIMPLEJWT:
+        calls["simplejwt blacklist"] = (lambda token: token.blacklist()[1], token)
 
     def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
         return {

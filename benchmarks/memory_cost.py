@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from .designs import DESIGNS, FLOOR, LOCMEM, OURS, Design
+from .extent import Extent
 from .method import compare, fresh_jtis, progress
-from .scale import Scale
 
 SMALL = 10_000
 """So few live entries that a batch would change their number: filled anew for each round."""
@@ -18,7 +18,7 @@ SMALL = 10_000
 Batches = Mapping[str, tuple[Callable[[], object], int]]
 
 
-def measure(scale: Scale) -> dict[str, Any]:
+def measure(scale: Extent) -> dict[str, Any]:
     """Return the costs of new and of replayed jtis, by the number of live entries."""
     results: dict[str, Any] = {}
     for live in scale.sizes:
@@ -28,7 +28,7 @@ def measure(scale: Scale) -> dict[str, Any]:
     return results
 
 
-def measure_threads(scale: Scale) -> dict[str, Any]:
+def measure_threads(scale: Extent) -> dict[str, Any]:
     """Return the costs with several threads at once, by the number of threads."""
     results = {}
     for number in scale.threads:
@@ -45,7 +45,7 @@ def measure_threads(scale: Scale) -> dict[str, Any]:
     return results
 
 
-def _costs(live: int, scale: Scale, names: Collection[str]) -> dict[str, Any]:
+def _costs(live: int, scale: Extent, names: Collection[str]) -> dict[str, Any]:
     progress(f"in-memory reserve, {live:,} live entries")
     batch = 200 if live <= SMALL else 1000
     rounds = scale.small_rounds if live <= SMALL else scale.rounds

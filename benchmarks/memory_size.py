@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .designs import DESIGNS, FLOOR, OURS
+from .extent import Extent
 from .method import fresh_jtis, progress
-from .scale import Scale
 
 WARM_UP = 1000
 
 
-def measure(scale: Scale) -> dict[str, Any]:
+def measure(scale: Extent) -> dict[str, Any]:
     """Return the bytes per entry, by design."""
     results = {}
     for name in DESIGNS if scale.all_sizes else (FLOOR, OURS):

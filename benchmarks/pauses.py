@@ -10,8 +10,8 @@ from typing import Any
 from unittest import mock
 
 from .designs import DESIGNS, NoOp
+from .extent import Extent
 from .method import fresh_jtis, percentile, progress
-from .scale import Scale
 
 LIFETIMES = (60, 100, 200)
 """Seconds, by the clock that is shown to the designs."""
@@ -25,7 +25,7 @@ NEARBY = 5
 CONTROL = "no-op (control)"
 
 
-def measure(scale: Scale) -> dict[str, Any]:
+def measure(scale: Extent) -> dict[str, Any]:
     """Return percentiles and numbers of slow operations, by live entries and by design."""
     results = {}
     for live, inserts in scale.pauses:

@@ -15,6 +15,7 @@ TITLES = {
     "memory size": "In memory, size",
     "pauses": "In memory, pauses",
     "redis": "Redis",
+    "database": "Database",
     "request": "A whole request",
 }
 """What a section is called in its headings, other than by its name."""

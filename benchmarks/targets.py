@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .database_cost import RESERVE as DATABASE_RESERVE
 from .designs import LOCMEM, OURS
 from .pauses import CONTROL
 from .redis_cost import ARESERVE, RELEASE, RESERVE
@@ -125,6 +126,15 @@ TARGETS = (
         "x",
         1.25,
         _at("redis", "reserve, 100 tasks", ARESERVE, "ratio"),
+    ),
+    *(
+        Target(
+            f"{name}: reserve / raw INSERT, autocommit",
+            "x",
+            limit,
+            _at("database", f"{name}, autocommit", DATABASE_RESERVE, "ratio"),
+        )
+        for name, limit in (("SQLite", 2.5), ("PostgreSQL", 1.3))
     ),
     Target("Redis: bytes per key", "", 120, _at("redis", "bytes per key")),
     *(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Scale:
+class Extent:
     """The sizes of a run."""
 
     sizes: tuple[int, ...]
@@ -30,8 +30,10 @@ class Scale:
 
     threads: tuple[int, ...]
 
+    databases: tuple[str, ...] = ("SQLite", "PostgreSQL")
 
-FULL = Scale(
+
+FULL = Extent(
     sizes=(1_000, 100_000, 1_000_000, 4_000_000),
     more_sizes=(),
     rounds=40,
@@ -42,7 +44,7 @@ FULL = Scale(
     threads=(1, 2, 8),
 )
 
-QUICK = Scale(
+QUICK = Extent(
     sizes=(1_000, 100_000),
     more_sizes=(1_000_000,),
     rounds=15,
@@ -53,7 +55,7 @@ QUICK = Scale(
     threads=(1, 8),
 )
 
-SMOKE = Scale(
+SMOKE = Extent(
     sizes=(1_000,),
     more_sizes=(2_000,),
     rounds=2,
@@ -62,4 +64,5 @@ SMOKE = Scale(
     all_sizes=False,
     pauses=((1_000, 2_000),),
     threads=(1, 2),
+    databases=("SQLite",),
 )
