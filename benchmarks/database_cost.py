@@ -150,8 +150,7 @@ def _costs(block: Callable[[], Any], rounds: int) -> dict[str, Any]:
             for name, (call, prepare) in calls.items()
         }
 
-    costs = compare(batches, base=RAW, rounds=rounds)
-    return {name: {"ns": cost.nanoseconds, "ratio": cost.ratio} for name, cost in costs.items()}
+    return compare(batches, base=RAW, rounds=rounds)
 
 
 def _batch(
