@@ -25,6 +25,7 @@ from .redis_checks import check_redis
 from .redis_clients import RedisClients
 from .redis_connect import Connector
 from .redis_keys import ClusterKeys, Keys
+from .redis_orphans import Orphans, was_refused
 from .redis_scripts import (
     MARK,
     RELEASE,
@@ -86,6 +87,7 @@ class RedisCache(BaseReplayCache):
             has_acks=bool(self.replicas),
         )
         self._clients = RedisClients(self.connector)
+        self._orphans = Orphans(self._clients, self.timeout)
 
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
         """Set the key unless it is there, in one round trip."""
@@ -145,6 +147,7 @@ class RedisCache(BaseReplayCache):
 
     def close(self) -> None:
         """Let the connections of all threads go. Those of an event loop go with it."""
+        self._orphans.forget()
         self._clients.close()
 
     async def aclose(self) -> None:
@@ -167,12 +170,18 @@ class RedisCache(BaseReplayCache):
         arguments: list[Any] = [owner, milliseconds]
         if usable_since is not None:
             arguments.append(round(usable_since * 1000))
-        answer, *acks = run(store, script, keys, arguments, deadline, self._along)
+        try:
+            answer, *acks = run(store, script, keys, arguments, deadline, self._along)
+        except BaseException as error:
+            self._take_back_later(keys[0], owner, expiry, error)
+            raise
         if answer == RESERVED:
             if missing := shortage(acks, self.replicas):
-                with suppress(Exception):  # Then it stands, which is on the safe side.
+                try:
                     last = time.monotonic() + self.connector.wait
                     attempt(store, RELEASE, keys[:1], [owner], last)
+                except Exception as error:
+                    self._take_back_later(keys[0], owner, expiry, error)
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:
@@ -198,12 +207,20 @@ class RedisCache(BaseReplayCache):
         arguments: list[Any] = [owner, milliseconds]
         if usable_since is not None:
             arguments.append(round(usable_since * 1000))
-        answer, *acks = await arun(store, script, keys, arguments, deadline, self._along)
+        try:
+            answer, *acks = await arun(store, script, keys, arguments, deadline, self._along)
+        except BaseException as error:  # A task may be cancelled, too.
+            self._take_back_later(keys[0], owner, expiry, error)
+            raise
         if answer == RESERVED:
             if missing := shortage(acks, self.replicas):
-                with suppress(Exception):
+                try:
                     last = time.monotonic() + self.connector.wait
                     await aattempt(store, RELEASE, keys[:1], [owner], last)
+                except BaseException as error:
+                    self._take_back_later(keys[0], owner, expiry, error)
+                    if not isinstance(error, Exception):
+                        raise
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:
@@ -212,6 +229,13 @@ class RedisCache(BaseReplayCache):
         if refusal := _refusal(answer, usable_since):
             raise refusal
         return None
+
+    def _take_back_later(
+        self, key: bytes, owner: bytes, expiry: float, error: BaseException
+    ) -> None:
+        # It may stand, or be carried out yet, and then nobody could ever use its token.
+        if not was_refused(error):
+            self._orphans.add(key, owner, expiry)
 
     def _deadline(self) -> float:
         return time.monotonic() + self.connector.time_for_attempts
