@@ -419,6 +419,7 @@ class ReplayCacheTests(_Base):
             start.wait()
             jtis = [_new_jti() for _ in range(ROUNDS)]
             won = [jti for jti in jtis if self.cache.reserve(jti)]
+            start.wait()  # By now the cache holds those of all.
             return len([jti for jti in won if self.cache.reserve(jti) is None])
 
         self.assertEqual(_in_threads(work), [ROUNDS] * RACERS)

@@ -44,11 +44,10 @@ def test_where_it_is_not_noted_the_memory_begins_at_the_first_look(
 
 
 @EACH
-def test_an_operator_lets_the_memory_begin_anew(
-    server: str, use_cache: UseCache, settings: Any
-) -> None:
-    cache = use_cache(server)
-    settings.JTI_REPLAY["CACHES"]["default"]["COLD_START"] = "refuse"
+def test_an_operator_lets_the_memory_begin_anew(server: str, settings: Any) -> None:
+    params = {"BACKEND": BACKEND, "LOCATION": server, "COLD_START": "refuse"}
+    settings.JTI_REPLAY = {"CACHES": {"default": params}}
+    cache = replay_cache
     issued = cache.complete_since()
     assert replay_cache.reserve("a", usable_since=issued)
     time.sleep(0.05)

@@ -99,7 +99,7 @@ def test_hosts_whose_clock_is_wrong_agree_on_what_has_expired(
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 def test_mysql_which_does_not_return_the_owner_is_asked_for_it(server: str) -> None:
     connection = connections[server]
-    statements = MySQLStatements("jti_replay_reservedjti", 1.5)
+    statements = MySQLStatements("jti_replay_reservedjti", "jti_replay_memorystart", 1.5)
     rows = [Row(b"%16d" % 0, "", owner, 60_000) for owner in (1, 2)]
     with connection.cursor() as cursor:
         outcomes = [statements.execute_reserve(cursor, row, looked=False).value for row in rows]
