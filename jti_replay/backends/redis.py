@@ -217,10 +217,8 @@ class RedisCache(BaseReplayCache):
                 try:
                     last = time.monotonic() + self.connector.wait
                     await aattempt(store, RELEASE, keys[:1], [owner], last)
-                except BaseException as error:
+                except Exception as error:
                     self._take_back_later(keys[0], owner, expiry, error)
-                    if not isinstance(error, Exception):
-                        raise
                 raise missing
             return owner, expiry
         if answer < 0 and self.client_factory:

@@ -24,7 +24,7 @@ def beginning(cache: BaseReplayCache) -> str | None:
     Return since when the cache remembers all. It is not asked if it does not go by that: some
     note it when they are first asked.
     """
-    return iso(cache.complete_since()) if cache.refuses_cold_start else None
+    return iso(cache.complete_since() if cache.refuses_cold_start else None)
 
 
 def examine_cold_start(cache: BaseReplayCache) -> Iterator[Finding]:
