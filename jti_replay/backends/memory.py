@@ -99,7 +99,7 @@ class InMemoryCache(BaseReplayCache):
         profile: str | None = None,
     ) -> Reservation | None:
         """
-        Do what :meth:`BaseReplayCache.reserve` does, at two thirds of its cost.
+        Do what :meth:`BaseReplayCache.reserve` does, with fewer calls.
 
         Calls from function to function are what is dear here. So the usual case is dealt with
         in one: a new jti, to expire in a second in which others do, later than now + TTL. All
