@@ -212,7 +212,7 @@ class BaseReplayCache:
         if entry is None:
             Subject(self, jti, namespace, request, profile).replayed()
             return None
-        reservation = Reservation(self, jti, namespace, entry, request, profile)
+        reservation = Reservation.of(self, jti, namespace, entry, request, profile)
         if jti_reserved.receivers:  # Most projects have none, and this is the common path.
             Subject.of(reservation).reserved()
         return reservation
@@ -246,7 +246,7 @@ class BaseReplayCache:
         if entry is None:
             await Subject(self, jti, namespace, request, profile).areplayed()
             return None
-        reservation = Reservation(self, jti, namespace, entry, request, profile)
+        reservation = Reservation.of(self, jti, namespace, entry, request, profile)
         await Subject.of(reservation).areserved()
         return reservation
 

@@ -15,13 +15,13 @@ EXPIRY_SIZE = 5
 PREFIX_SIZE = EXPIRY_SIZE + 4
 RECORD_SIZE = PREFIX_SIZE + DIGEST_SIZE
 
-_first_hash = struct.Struct("=q").unpack_from
+_low = struct.Struct("=8xI").unpack_from
 
 
 def place(digest: bytes, number: int) -> int:
     """Return which one of a number of cells is a digest's."""
-    first: int = _first_hash(digest)[0]
-    return first % number
+    low: int = _low(digest)[0]
+    return low % number
 
 
 def prefix(expiry: int, number: int) -> bytes:

@@ -42,7 +42,8 @@ LARGE_CELL = 2 * RECORDS_PER_CELL * RECORD_SIZE
 
 MOST_CELLS = 1 << 20
 
-new = object.__new__
+PLACES = 256
+"""Places that are put aside for a second at once."""
 
 
 class InMemoryCache(BaseReplayCache):
@@ -80,6 +81,9 @@ class InMemoryCache(BaseReplayCache):
         self._room: int = self.max_entries
         self._dead = 0  # Entries that have expired, and whose records are still there.
         self._seconds: dict[int, Second] = {}
+        # Those of them in which the usual case may be.
+        self._open: dict[int, Second] = {}
+        self._soonest = 0
         self._removals = 0
         # The latest second whose entries have been forgotten.
         self._forgotten = 0
@@ -102,48 +106,49 @@ class InMemoryCache(BaseReplayCache):
         Do what :meth:`BaseReplayCache.reserve` does, with fewer calls.
 
         Calls from function to function are what is dear here. So the usual case is dealt with
-        in one: a new jti, to expire in a second in which others do, later than now + TTL. All
-        else begins anew in the base class, and comes to :meth:`add`.
+        in one: a new jti, to expire later than now + TTL, in a second that has a place left.
+        All else begins anew in the base class, and comes to :meth:`add`.
         """
         if (
             type(jti) is str
             and jti
             and type(expires_at) is int
+            and (second := self._open.get(expires_at)) is not None
             and (prefixes := self._prefixes.get(namespace)) is not None
         ):
-            first_hash = hash(prefixes[0] + jti)
-            digest = pack(first_hash, hash(prefixes[1] + jti) & LOW)
-            place = first_hash % self._number
-            second = None
+            first, last = prefixes
+            low = hash(last + jti) & LOW
+            digest = pack(hash(first + jti), low)
+            place = low % self._number
+            record = None
             now = time.time()
             self._lock.acquire()  # This and try are half the cost of a with statement.
             try:
                 if now >= self._until:
                     self._tick(now)
-                cell = self._cells[place]
-                if (
-                    expires_at >= self._soonest
-                    and self._room
-                    and cell.find(digest) < 0
-                    and (second := self._seconds.get(expires_at)) is not None
-                ):
-                    if self._dead and cell:
-                        cell = self._cleared(cell)
-                    record = second.prefix + digest
-                    self._cells[place] = cell + record
-                    second.count += 1
-                    self._room -= 1
+                if second.left:
+                    cell = self._cells[place]
+                    if not cell:
+                        self._cells[place] = record = second.prefix + digest
+                        second.left -= 1
+                    elif cell.find(digest) < 0:
+                        if self._dead:
+                            cell = self._cleared(cell)
+                        record = second.prefix + digest
+                        self._cells[place] = cell + record
+                        second.left -= 1
             finally:
                 self._lock.release()
-            if second is not None:
-                # The call of its __init__() would be a tenth of all of this.
-                reservation = new(Reservation)
+            if record is not None:
+                reservation = Reservation()
                 reservation._cache = self
                 reservation._jti = jti
                 reservation._namespace = namespace
                 reservation._entry = record, second.expiry
                 reservation._fate = None
-                reservation._origin = request and (weakref.ref(request), profile)
+                reservation._origin = (
+                    None if request is None else (weakref.ref(request), profile)
+                )
                 if jti_reserved.receivers:
                     Subject.of(reservation).reserved()
                 return reservation
@@ -171,6 +176,8 @@ class InMemoryCache(BaseReplayCache):
             if expiry <= self._floor:
                 expiry = self._allow(expiry)
             if not self._room:
+                self._take_back()
+            if not self._room:
                 raise CacheFull(
                     f"The replay cache {self.alias!r} holds {self.max_entries} live entries."
                 )
@@ -184,6 +191,8 @@ class InMemoryCache(BaseReplayCache):
             self._cells[place] = cell + record
             second.count += 1
             self._room -= 1
+            if self._room and not second.left and expiry > self._soonest:
+                self._open_up(second)
         return record, expiry
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
@@ -229,7 +238,8 @@ class InMemoryCache(BaseReplayCache):
         """Return the number of live entries."""
         with self._lock:
             self._tick(time.time())
-            return self.max_entries - self._room
+            left = sum(second.left for second in self._open.values())
+            return self.max_entries - self._room - left
 
     async def acount(self) -> int:
         """Do what :meth:`count` does. It never waits, so it needs no thread."""
@@ -254,22 +264,42 @@ class InMemoryCache(BaseReplayCache):
     def _tick(self, now: float) -> None:
         """Count out the entries of the seconds that have passed, and note which one it is."""
         second = math.floor(now)
-        if second > self._second:
-            passed: Collection[int] = range(self._second, second)
-            if len(passed) > len(self._seconds):
-                passed = [last for last in self._seconds if last < second]
-            for last in passed:
-                over = self._seconds.pop(last, None)
-                if over is not None:
-                    self._room += over.count
-                    self._dead += over.count
-                    self._forgotten = max(self._forgotten, over.expiry)
+        for last in _from_to(self._second, second, self._seconds):
+            over = self._seconds.pop(last, None)
+            if over is not None:
+                self._close(over)
+                self._room += over.count
+                self._dead += over.count
+                self._forgotten = max(self._forgotten, over.expiry)
         self._second = second
         self._from, self._until = float(second), second + 1.0
         self._next_second = (second + 1).to_bytes(EXPIRY_SIZE, "big")
         self._floor = max(second, self._forgotten)
         # An entry that is live for the last time then, or later, outlives the TTL.
-        self._soonest = max(math.ceil(second + self.ttl), self._floor)
+        soonest = max(math.ceil(second + self.ttl), self._floor)
+        for last in _from_to(self._soonest, soonest, self._open):
+            opened = self._open.pop(last, None)
+            if opened is not None:
+                self._close(opened)
+        self._soonest = soonest
+
+    def _open_up(self, second: Second) -> None:
+        """Put places aside for a second, so that one number has to be changed for each."""
+        places = min(self._room, PLACES)
+        self._room -= places
+        second.count += places
+        second.left = places
+        self._open[second.expiry - 1] = second
+
+    def _close(self, second: Second) -> None:
+        self._room += second.left
+        second.count -= second.left
+        second.left = 0
+
+    def _take_back(self) -> None:
+        for second in self._open.values():
+            self._close(second)
+        self._open.clear()
 
     def _begin_second(self, last: int) -> Second:
         second = self._seconds[last] = Second(last, self._removals)
@@ -292,3 +322,9 @@ class InMemoryCache(BaseReplayCache):
 
 def _number_of_cells(max_entries: int) -> int:
     return min(MOST_CELLS, 1 + max_entries // RECORDS_PER_CELL)
+
+
+def _from_to(first: int, end: int, seconds: Collection[int]) -> Collection[int]:
+    if end - first > len(seconds):
+        return [one for one in seconds if one < end]
+    return range(first, end)

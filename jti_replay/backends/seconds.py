@@ -8,9 +8,10 @@ from . import cells
 class Second:
     """The entries that are live in a second for the last time."""
 
-    __slots__ = ("count", "expiry", "prefix")
+    __slots__ = ("count", "expiry", "left", "prefix")
 
     def __init__(self, last: int, number: int) -> None:
-        self.count = 0
+        self.count = 0  # Those and the places that are put aside for more of them:
+        self.left = 0
         self.expiry = last + 1  # The first second in which they are forgotten.
         self.prefix = cells.prefix(self.expiry, number)  # What their records begin with.
