@@ -34,7 +34,7 @@ logger = logging.getLogger("jti_replay")
 DEFAULT_TIMEOUT = 2.0
 NAMESPACE_LENGTH = 255
 
-PURGE_INTERVAL = 64
+PURGE_INTERVAL = 128
 """Reserves of a process after which one of them purges. The first count starts anywhere, so
 that processes which live shortly purge too."""
 

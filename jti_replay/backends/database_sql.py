@@ -83,14 +83,18 @@ class Statements:
             "memory": memory,
             "now": self.now,
             "timeout": math.ceil(timeout),  # MariaDB counts whole seconds.
+            # PostgreSQL takes 0 for no limit, and has a largest one.
+            "milliseconds": min(max(1, math.ceil(timeout * 1000)), 2**31 - 1),
         }
         for name in self.names:
             setattr(self, name, " ".join(getattr(self, name).format(**words).split()))
 
-    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+    def execute_reserve(
+        self, cursor: Any, row: Row, *, joined: bool, looked: bool = False
+    ) -> Outcome:
         """
-        Insert a row, and tell what came of it. ``looked`` says that no other transaction has
-        committed one that this one's snapshot hides.
+        Insert a row, and tell what came of it. ``joined`` says that a transaction is open, and
+        ``looked`` that no other one has committed a row that the snapshot of this one hides.
         """
         cursor.execute(self.reserve, row)
         return Outcome.NEW if cursor.rowcount == 1 else Outcome.SEEN
@@ -107,9 +111,9 @@ class PostgreSQLStatements(Statements):
     For PostgreSQL.
 
     To insert a row that an open transaction has inserted would wait for it without end. So
-    whoever inserts holds an advisory lock until his transaction ends, and who does not get
-    that is told so, and may ask again. No statement fails for it, which would break the
-    transaction that it is in.
+    whoever inserts holds an advisory lock until his transaction ends. Outside a transaction
+    the lock itself is waited for, up to a limit at which the statement fails. That would
+    break a transaction: in one, who does not get the lock is told so, and may ask again.
 
     Above READ COMMITTED an insert fails if it meets a row that was committed after the
     transaction's snapshot. Who has the lock is then told to look for one, from outside. A
@@ -119,12 +123,29 @@ class PostgreSQLStatements(Statements):
 
     # Not clock_timestamp(), by which no index can be searched.
     now = "(date_part('epoch', statement_timestamp()) * 1000)::bigint"
-    # It returns who holds the row, or nothing if somebody else has the lock. A row that has
-    # not expired is set to what it is.
+    # The values are computed before the insert, and each of these functions before the one
+    # that it is an argument of: the limit is set, for this statement, then the lock is taken.
+    # VALUES, because a SELECT is dearer to plan. A row of the same owner is that of a first
+    # attempt whose answer was lost.
     reserve = """
         INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
+        VALUES (%(digest)s, %(namespace)s, %(owner)s, CASE WHEN pg_advisory_xact_lock(
+            CASE WHEN set_config('lock_timeout', '{milliseconds}', true) IS NOT NULL
+            THEN %(lock)s END
+        ) IS NOT NULL THEN {now} + %(lifetime)s END)
+        ON CONFLICT (digest) DO UPDATE
+        SET namespace = excluded.namespace, owner = excluded.owner,
+            expires_at = excluded.expires_at
+        WHERE held.expires_at <= excluded.expires_at - %(lifetime)s
+            OR held.owner = excluded.owner
+    """
+    # It returns who holds the row, or nothing if somebody else has the lock, or above READ
+    # COMMITTED. A row that has not expired is set to what it is.
+    reserve_joined: str = """
+        INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
         SELECT %(digest)s, %(namespace)s, %(owner)s, {now} + %(lifetime)s
-        WHERE pg_try_advisory_xact_lock(%(lock)s)
+        WHERE current_setting('transaction_isolation') LIKE 'read %%'
+            AND pg_try_advisory_xact_lock(%(lock)s)
         ON CONFLICT (digest) DO UPDATE SET
             owner = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
                 THEN excluded.owner ELSE held.owner END,
@@ -132,11 +153,6 @@ class PostgreSQLStatements(Statements):
                 THEN excluded.expires_at ELSE held.expires_at END
         RETURNING owner
     """
-    # Nor does this one return anything above READ COMMITTED.
-    reserve_joined = reserve.replace(
-        "WHERE pg_try",
-        "WHERE current_setting('transaction_isolation') LIKE 'read %%' AND pg_try",
-    )
     decide: str = """
         WITH seen AS MATERIALIZED (
             SELECT 1 FROM {table} WHERE digest = %(digest)s::bytea AND expires_at > {now}
@@ -167,28 +183,36 @@ class PostgreSQLStatements(Statements):
         END
     """
     names = (*Statements.names, "reserve_joined", "decide")
+    # A range with both ends is taken for a small one by a planner that has no statistics yet,
+    # and it uses the index. Otherwise it would read and sort all rows.
     purge = """
         DELETE FROM {table} WHERE digest IN (
-            SELECT digest FROM {table} WHERE expires_at <= {now}
+            SELECT digest FROM {table} WHERE expires_at BETWEEN 0 AND {now}
             ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
         )
     """
 
-    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+    def execute_reserve(
+        self, cursor: Any, row: Row, *, joined: bool, looked: bool = False
+    ) -> Outcome:
         """Insert a row, and tell what came of it."""
         lock = int.from_bytes(row.digest[:8], "big", signed=True)
         parameters = {**row._asdict(), "lock": lock, "looked": looked}
-        cursor.execute(self.reserve if looked else self.reserve_joined, parameters)
-        if holder := cursor.fetchone():
-            return Outcome.NEW if holder == (row.owner,) else Outcome.SEEN
+        if not joined:
+            cursor.execute(self.reserve, parameters)
+            return Outcome.NEW if cursor.rowcount == 1 else Outcome.SEEN
+        if not looked:
+            cursor.execute(self.reserve_joined, parameters)
+            if holder := cursor.fetchone():
+                return Outcome.NEW if holder == (row.owner,) else Outcome.SEEN
         cursor.execute(self.decide, parameters)
         return Outcome(cursor.fetchone()[0])
 
     def lost_a_race(self, error: Exception) -> bool:
-        """Return whether it is a serialization failure or a deadlock."""
+        """Return whether it is a serialization failure, a deadlock, or the lock's limit."""
         cause = error.__cause__
         state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-        return state in {"40001", "40P01"}
+        return state in {"40001", "40P01", "55P03"}
 
 
 class MySQLStatements(Statements):
@@ -209,7 +233,9 @@ class MySQLStatements(Statements):
     purge = "DELETE FROM {table} WHERE expires_at <= {now} ORDER BY expires_at LIMIT %s"
     names = (*Statements.names, "read_owner")
 
-    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+    def execute_reserve(
+        self, cursor: Any, row: Row, *, joined: bool, looked: bool = False
+    ) -> Outcome:
         """Insert a row, and tell what came of it."""
         cursor.execute(self.reserve, row)
         cursor.execute(self.read_owner, [row.digest])
@@ -230,7 +256,9 @@ class MariaDBStatements(MySQLStatements):
         + "RETURNING owner"
     )
 
-    def execute_reserve(self, cursor: Any, row: Row, *, looked: bool) -> Outcome:
+    def execute_reserve(
+        self, cursor: Any, row: Row, *, joined: bool, looked: bool = False
+    ) -> Outcome:
         """Insert a row, and tell what came of it."""
         cursor.execute(self.reserve, row)
         return Outcome.NEW if cursor.fetchone() == (row.owner,) else Outcome.SEEN

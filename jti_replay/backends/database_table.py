@@ -46,12 +46,13 @@ class Table:
         """
         statements = self.statements(connection)
         give_up = time.monotonic() + self._timeout
-        looked = not joined
-        reconnected = False
+        looked = reconnected = False
         while True:
             try:
                 with connection.cursor() as cursor:
-                    outcome = statements.execute_reserve(cursor, row, looked=looked)
+                    outcome = statements.execute_reserve(
+                        cursor, row, joined=joined, looked=looked
+                    )
             except Exception as error:
                 if joined:
                     mark_for_rollback(connection, error)

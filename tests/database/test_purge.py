@@ -80,6 +80,29 @@ def test_a_purge_does_not_look_at_what_is_live(server: str, use_cache: UseCache)
     assert "Seq Scan" not in plan
 
 
+def test_postgresql_needs_no_statistics_for_it(postgres: str, use_cache: UseCache) -> None:
+    cache: Any = use_cache(postgres)
+    connection = connections[postgres]
+    sql = cache._table.statements(connection).purge
+    with transaction.atomic(postgres), connection.cursor() as cursor:
+        # A new table, which nobody analyzes meanwhile.
+        cursor.execute(
+            "CREATE TEMPORARY TABLE unknown (LIKE jti_replay_reservedjti INCLUDING ALL)"
+            " ON COMMIT DROP"
+        )
+        cursor.execute(
+            "INSERT INTO unknown (digest, namespace, owner, expires_at)"
+            " SELECT decode(md5(n::text), 'hex'), '', n, 10^15"
+            " FROM generate_series(1, 15000) AS n"
+        )
+        cursor.execute(
+            f"EXPLAIN {sql.replace('jti_replay_reservedjti', 'unknown')}", [PURGE_BATCH]
+        )
+        plan = str(cursor.fetchall())
+    assert "unknown_expires_at_idx" in plan
+    assert "Sort Key" not in plan or "Bitmap" in plan
+
+
 @EACH
 def test_in_a_transaction_the_purge_waits_for_the_commit(
     server: str, use_cache: UseCache

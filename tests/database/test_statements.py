@@ -102,7 +102,7 @@ def test_mysql_which_does_not_return_the_owner_is_asked_for_it(server: str) -> N
     statements = MySQLStatements("jti_replay_reservedjti", "jti_replay_memorystart", 1.5)
     rows = [Row(b"%16d" % 0, "", owner, 60_000) for owner in (1, 2)]
     with connection.cursor() as cursor:
-        outcomes = [statements.execute_reserve(cursor, row, looked=False).value for row in rows]
+        outcomes = [statements.execute_reserve(cursor, row, joined=True).value for row in rows]
         assert outcomes == ["new", "seen"]
         cursor.execute("UPDATE jti_replay_reservedjti SET expires_at = 1")
-        assert statements.execute_reserve(cursor, rows[1], looked=False).value == "new"
+        assert statements.execute_reserve(cursor, rows[1], joined=True).value == "new"

@@ -95,6 +95,18 @@ def test_the_outcome_is_right_at_each_isolation_level(
 
 
 @ISOLATED
+@pytest.mark.parametrize("commit", [True, False], ids=["commits", "rolls back"])
+def test_so_it_is_without_a_transaction_of_ones_own(
+    level: str, postgres: str, use_cache: UseCache, commit: bool
+) -> None:
+    use_cache(postgres)
+    with rival(postgres, "a") as somebody:
+        somebody.end_later(0.2, commit=commit)
+        assert (replay_cache.reserve("a") is None) is commit
+    assert replay_cache.reserve("a") is None
+
+
+@ISOLATED
 def test_a_replay_that_the_snapshot_hides_is_seen_and_breaks_nothing(
     level: str, postgres: str, use_cache: UseCache
 ) -> None:
