@@ -21,6 +21,14 @@ BATCH = 300
 TASKS = 100
 RAW_SET, RAW_DELETE = "redis-py SET NX PX", "redis-py DEL"
 RESERVE, RELEASE, ARESERVE = "RedisCache.reserve", "Reservation.release", "RedisCache.areserve"
+VOUCHED = "RedisCache.reserve, COLD_START refuse"
+
+CACHE = {
+    "BACKEND": "jti_replay.backends.redis.RedisCache",
+    "LOCATION": "default",
+    # Not to fail when the garbage of other sections is collected.
+    "OPTIONS": {"timeout": 20},
+}
 
 
 def measure(rounds: int) -> dict[str, Any] | None:
@@ -39,13 +47,7 @@ def measure(rounds: int) -> dict[str, Any] | None:
                 },
             },
             "JTI_REPLAY": {
-                "CACHES": {
-                    "default": {
-                        "BACKEND": "jti_replay.backends.redis.RedisCache",
-                        # Not to fail when the garbage of other sections is collected.
-                        "OPTIONS": {"timeout": 20},
-                    }
-                }
+                "CACHES": {"default": CACHE, "vouched": {**CACHE, "COLD_START": "refuse"}}
             },
         }
         with override_settings(**settings):
@@ -61,9 +63,11 @@ def measure(rounds: int) -> dict[str, Any] | None:
 
 def _reserve(raw: redis.Redis, rounds: int) -> dict[str, Any]:
     cache, expiry = replay_caches["default"], int(time.time()) + 600
+    vouched, since = _vouched()
     calls: dict[str, Callable[[str], Any]] = {
         RAW_SET: lambda jti: raw.set(jti, b"1", nx=True, px=600_000),
         RESERVE: lambda jti: cache.reserve(jti, expiry),
+        VOUCHED: lambda jti: vouched.reserve(jti, expiry, usable_since=since),
         "django-redis cache.add": lambda jti: caches["default"].add(jti, 1, timeout=600),
         "Django RedisCache.add": lambda jti: caches["django"].add(jti, 1, timeout=600),
     }
@@ -137,13 +141,24 @@ async def _tasks(call: Callable[[str], Coroutine[Any, Any, None]]) -> None:
 
 def _round_trips(raw: redis.Redis) -> dict[str, float]:
     cache, expiry = replay_caches["default"], int(time.time()) + 600
-    jtis = fresh_jtis(BATCH)
+    vouched, since = _vouched()
+    jtis, others = fresh_jtis(BATCH), fresh_jtis(BATCH)
     cache.reserve("warm up")
+    vouched.reserve("warm up too", usable_since=since)
     held: list[Any] = []
     return {
+        "reserve, COLD_START refuse": _reads(
+            raw, lambda: [vouched.reserve(j, expiry, usable_since=since) for j in others]
+        ),
         "reserve": _reads(raw, lambda: held.extend(cache.reserve(j, expiry) for j in jtis)),
         "release": _reads(raw, lambda: [one.release() for one in held]),
     }
+
+
+def _vouched() -> tuple[Any, float]:
+    """Return a cache that vouches for tokens, and since when they can have been used."""
+    cache = replay_caches["vouched"]
+    return cache, (cache.complete_since() or 0) + 1
 
 
 def _reads(raw: redis.Redis, run: Callable[[], object]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from .database_cost import RESERVE as DATABASE_RESERVE
 from .designs import LOCMEM, OURS
 from .pauses import CONTROL
-from .redis_cost import ARESERVE, RELEASE, RESERVE
+from .redis_cost import ARESERVE, RELEASE, RESERVE, VOUCHED
 from .request_cost import RESERVE as RESERVE_JTI
 
 SIZES = (1_000, 100_000, 1_000_000)
@@ -120,6 +120,18 @@ TARGETS = (
     Target("Redis: round trips of a reserve", "", 1, _at("redis", "round trips", "reserve")),
     Target("Redis: round trips of a release", "", 1, _at("redis", "round trips", "release")),
     Target("Redis: reserve / raw SET", "x", 1.1, _at("redis", "reserve", RESERVE, "ratio")),
+    Target(
+        "Redis: round trips of a reserve, COLD_START refuse",
+        "",
+        1,
+        _at("redis", "round trips", "reserve, COLD_START refuse"),
+    ),
+    Target(
+        "Redis: reserve, COLD_START refuse / raw SET",
+        "x",
+        1.1,
+        _at("redis", "reserve", VOUCHED, "ratio"),
+    ),
     Target("Redis: release / raw SET", "x", 1.1, _at("redis", "release", RELEASE, "ratio")),
     Target(
         "Redis: areserve, 100 tasks / sync raw SET",
