@@ -99,6 +99,37 @@ def test_all_room_comes_back_as_entries_expire(clock: time_machine.Traveller) ->
         assert cache.count() == 0
 
 
+def test_a_place_serves_any_second_of_expiry(clock: time_machine.Traveller) -> None:
+    cache = cache_of(700, ttl=0)
+    expiries = [int(NOW) + 100 + number for number in range(7)]
+    for number in range(700):
+        assert cache.reserve(f"{number}", expiries[number % 7])
+        assert cache.count() == number + 1
+    for expiry in expiries:
+        with pytest.raises(CacheFull):
+            cache.reserve("one more", expiry)
+    clock.shift(101)
+    assert cache.count() == 600
+    assert all(cache.reserve(f"new {number}", expiries[-1]) for number in range(100))
+    with pytest.raises(CacheFull):
+        cache.reserve("one more", expiries[-1])
+
+
+def test_a_second_that_comes_within_the_ttl_is_outlived(clock: time_machine.Traveller) -> None:
+    cache = cache_of(300, ttl=50)
+    expiry = int(NOW) + 100
+    assert all(cache.reserve(f"{number}", expiry) for number in range(2))
+    clock.shift(60)
+    late = cache.reserve("late", expiry)
+    assert late
+    assert late.expires_at.timestamp() >= NOW + 110
+    assert all(cache.reserve(f"more {number}", expiry) for number in range(297))
+    with pytest.raises(CacheFull):
+        cache.reserve("one more", expiry)
+    clock.shift(41)
+    assert cache.count() == 298
+
+
 def test_room_comes_back_one_by_one(clock: time_machine.Traveller) -> None:
     cache = cache_of(20, ttl=0)
     for number in range(20):
