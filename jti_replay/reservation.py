@@ -29,18 +29,21 @@ class Reservation:
 
     __slots__ = (
         "_cache",
-        "_entry",
+        "_expiry",
         "_fate",
         "_jti",
         "_namespace",
         "_origin",
+        "_owner",
     )
 
     _cache: BaseReplayCache
     _jti: str
     _namespace: str
-    _entry: tuple[Hashable, float]
-    """The owner token, and the moment at which the jti is forgotten."""
+    _owner: Hashable
+    """A token that tells its entry from any other one that the jti ever had."""
+    _expiry: float
+    """The moment at which the jti is forgotten, in seconds since 1970."""
     _fate: Fate | None
     """None until it hangs on a transaction."""
     _origin: tuple[weakref.ref[HttpRequest], str | None] | None
@@ -65,7 +68,7 @@ class Reservation:
         reservation._cache = cache
         reservation._jti = jti
         reservation._namespace = namespace
-        reservation._entry = entry
+        reservation._owner, reservation._expiry = entry
         reservation._fate = None
         reservation._origin = None if request is None else (weakref.ref(request), profile)
         return reservation
@@ -94,7 +97,7 @@ class Reservation:
     @property
     def expires_at(self) -> datetime:
         """The moment at which the jti is forgotten, in UTC."""
-        return moment(self._entry[1])
+        return moment(self._expiry)
 
     @property
     def digest(self) -> str:

@@ -274,7 +274,7 @@ class BaseReplayCache:
         return self._release(
             Subject.of(reservation),
             self.digest(reservation.namespace, reservation.jti),
-            reservation._entry[0],
+            reservation._owner,
         )
 
     async def arelease_reservation(self, reservation: Reservation) -> bool:
@@ -282,7 +282,7 @@ class BaseReplayCache:
         return await self._arelease(
             Subject.of(reservation),
             self.digest(reservation.namespace, reservation.jti),
-            reservation._entry[0],
+            reservation._owner,
         )
 
     def _release(self, subject: Subject, digest: bytes, owner: Hashable | None) -> bool:

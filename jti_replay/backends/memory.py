@@ -121,30 +121,32 @@ class InMemoryCache(BaseReplayCache):
             digest = pack(hash(first + jti), low)
             place = low % self._number
             record = None
+            all_cells, lock = self._cells, self._lock
             now = time.time()
-            self._lock.acquire()  # This and try are half the cost of a with statement.
+            lock.acquire()  # This and try are half the cost of a with statement.
             try:
                 if now >= self._until:
                     self._tick(now)
                 if second.left:
-                    cell = self._cells[place]
+                    cell = all_cells[place]
                     if not cell:
-                        self._cells[place] = record = second.prefix + digest
+                        all_cells[place] = record = second.prefix + digest
                         second.left -= 1
                     elif cell.find(digest) < 0:
                         if self._dead:
                             cell = self._cleared(cell)
                         record = second.prefix + digest
-                        self._cells[place] = cell + record
+                        all_cells[place] = cell + record
                         second.left -= 1
             finally:
-                self._lock.release()
+                lock.release()
             if record is not None:
                 reservation = Reservation()
                 reservation._cache = self
                 reservation._jti = jti
                 reservation._namespace = namespace
-                reservation._entry = record, second.expiry
+                reservation._owner = record
+                reservation._expiry = second.expiry
                 reservation._fate = None
                 reservation._origin = (
                     None if request is None else (weakref.ref(request), profile)
