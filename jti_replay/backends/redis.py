@@ -190,7 +190,6 @@ class RedisCache(BaseReplayCache):
                 run_each(store, MARK, self.keys.markers(), deadline)
         if refusal := _refusal(answer, usable_since):
             raise refusal
-        self._orphans.check(keys[0])
         return None
 
     async def _areserve(
@@ -227,7 +226,6 @@ class RedisCache(BaseReplayCache):
                 await arun_each(store, MARK, self.keys.markers(), deadline)
         if refusal := _refusal(answer, usable_since):
             raise refusal
-        self._orphans.check(keys[0])
         return None
 
     def _take_back_later(

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 from redis.exceptions import ConnectionError
 
-from jti_replay.exceptions import CacheError
-
 from .redis_clients import RedisClients
 from .redis_scripts import RELEASE
 
@@ -73,14 +71,6 @@ class Orphans:
                 self._thread.start()
         finally:
             self._lock.release()
-
-    def check(self, key: bytes) -> None:
-        """
-        Raise a :exc:`~jti_replay.CacheError` if a reservation of a key is still to be taken
-        back: who finds the key there may have found that one, and may come again.
-        """
-        if any(orphan.key == key for orphan in list(self._orphans.values())):
-            raise CacheError("The jti is being taken back, as its reserve failed. Try again.")
 
     def forget(self) -> None:
         """Let those that are left expire by themselves."""

@@ -13,7 +13,7 @@ import redis
 
 from jti_replay import CacheError
 from jti_replay.backends import redis_orphans
-from jti_replay.backends.redis_orphans import Orphans, was_refused
+from jti_replay.backends.redis_orphans import was_refused
 from tests.caches.conftest import Call, UseRedis
 from tests.caches.lossy_proxy import LossyProxy
 from tests.caches.redis_process import RedisProcess
@@ -68,31 +68,6 @@ def test_a_reserve_whose_replies_were_all_lost_is_taken_back(
     proxy.lose()
     eventually(lambda: server.dbsize() == 1)
     assert call(warm, "release")
-    assert call(cache, "reserve", "a")
-
-
-def test_until_it_is_taken_back_a_retry_is_no_replay(
-    call: Call,
-    use_redis: UseRedis,
-    proxy: LossyProxy,
-    server: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cache = use_redis(proxy.url, OPTIONS=TIMEOUT)
-    assert call(cache, "reserve", "warm")
-    gate, release = threading.Event(), Orphans._release
-    monkeypatch.setattr(
-        Orphans, "_release", lambda self, batch: gate.wait(10) and release(self, batch)
-    )
-    proxy.lose_all("drop reply")
-    with pytest.raises(CacheError):
-        call(cache, "reserve", "a")
-    proxy.lose()
-    with pytest.raises(CacheError, match="taken back"):
-        call(cache, "reserve", "a")
-    assert call(cache, "reserve", "warm") is None
-    gate.set()
-    eventually(lambda: server.dbsize() == 1)
     assert call(cache, "reserve", "a")
 
 
