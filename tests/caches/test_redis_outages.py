@@ -24,7 +24,7 @@ from tests.caches.redis_process import RedisProcess
 from tests.servers import free_port
 from tests.tokens.tokens import PROFILE, bearer, signed
 
-SLACK = 0.3
+SLACK = 0.5
 """Seconds that a busy machine may add to a limit."""
 
 JTI = "a jti that nobody may read"
