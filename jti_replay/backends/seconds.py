@@ -11,7 +11,7 @@ class Second:
     __slots__ = ("count", "expiry", "left", "prefix")
 
     def __init__(self, last: int, number: int) -> None:
-        self.count = 0  # Those and the places that are put aside for more of them:
-        self.left = 0
+        self.left = 0  # Places that are put aside for more of them.
+        self.count = 0  # The entries, and those places.
         self.expiry = last + 1  # The first second in which they are forgotten.
         self.prefix = cells.prefix(self.expiry, number)  # What their records begin with.

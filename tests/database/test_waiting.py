@@ -96,7 +96,7 @@ def test_the_outcome_is_right_at_each_isolation_level(
 
 @ISOLATED
 @pytest.mark.parametrize("commit", [True, False], ids=["commits", "rolls back"])
-def test_so_it_is_without_a_transaction_of_ones_own(
+def test_it_is_right_at_each_isolation_level_in_autocommit(
     level: str, postgres: str, use_cache: UseCache, commit: bool
 ) -> None:
     use_cache(postgres)
