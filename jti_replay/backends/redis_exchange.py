@@ -1,4 +1,9 @@
-"""Commands and their replies, on one connection of a Redis."""
+"""
+Commands and their replies, on one connection of a Redis.
+
+They go to a connection of the client's pool without the client's own ``execute_command()``,
+whose retries, metrics and conversions of replies are not needed here, and are dear.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +20,42 @@ def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
     Send commands in one go on one connection of a :class:`redis.Redis`, and return their
     replies. A reply that is an error is returned in its place; a connection that fails raises.
     """
-    if len(commands) == 1:
-        try:
-            return [client.execute_command(*commands[0])]
-        except ResponseError as error:
-            return [error]
-    with client.pipeline(transaction=False) as pipeline:
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
-    return replies
+    pool = client.connection_pool
+    connection = pool.get_connection()
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        return [_reply(connection) for _ in commands]
+    except BaseException:
+        # A reply that is still to come would be taken for that of the next command.
+        connection.disconnect()
+        raise
+    finally:
+        pool.release(connection)
 
 
 async def aexchange(client: Any, commands: Sequence[Command]) -> list[Any]:
     """Do what :func:`exchange` does with a :class:`redis.asyncio.Redis`."""
-    if len(commands) == 1:
-        try:
-            return [await client.execute_command(*commands[0])]
-        except ResponseError as error:
-            return [error]
-    async with client.pipeline(transaction=False) as pipeline:
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-    return replies
+    pool = client.connection_pool
+    connection = await pool.get_connection()
+    try:
+        await connection.send_packed_command(connection.pack_commands(commands))
+        return [await _areply(connection) for _ in commands]
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+async def _areply(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error

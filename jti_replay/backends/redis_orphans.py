@@ -7,7 +7,7 @@ import threading
 import time
 from typing import NamedTuple
 
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, ResponseError
 
 from .redis_clients import RedisClients
 from .redis_scripts import RELEASE
@@ -112,13 +112,16 @@ class Orphans:
 
 
 def was_refused(error: BaseException | None) -> bool:
-    """Return whether nobody took a connection, in none of the attempts that led to an error."""
+    """
+    Return whether nothing was carried out in any of the attempts that led to an error: nobody
+    took the connection, or the server answered that it would not do it.
+    """
     while error is not None:
         if isinstance(error, ConnectionError):
             # redis-py does not always keep the cause.
             if not str(error).startswith(REFUSED):
                 return False
-        elif not isinstance(error, ConnectionRefusedError):
+        elif not isinstance(error, (ConnectionRefusedError, ResponseError)):
             return False
         error = error.__context__
     return True

@@ -95,7 +95,8 @@ class Server:
         pool = self._client.connection_pool
         pool.disconnect()
         if isinstance(pool, SentinelConnectionPool):
-            pool.sentinel_manager.close()
+            for sentinel in pool.sentinel_manager.sentinels:
+                sentinel.close()
 
 
 class AsyncServer:

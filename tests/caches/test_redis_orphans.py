@@ -117,6 +117,45 @@ def test_a_server_that_is_not_there_leaves_nothing_to_take_back(
     assert threads() == before
 
 
+def test_a_server_that_says_no_leaves_nothing_to_take_back(
+    call: Call, use_redis: UseRedis, redis_of_ones_own: RedisProcess
+) -> None:
+    cache = use_redis(redis_of_ones_own.url, OPTIONS=TIMEOUT)
+    before = threads()
+    with redis.Redis(port=redis_of_ones_own.port) as client:
+        client.config_set("maxmemory", 1)
+        with pytest.raises(CacheError) as caught:
+            call(cache, "reserve", "a")
+        client.config_set("maxmemory", 0)
+    assert was_refused(caught.value.__cause__)
+    assert threads() == before
+    assert call(cache, "reserve", "a")
+
+
+def test_a_no_to_the_second_attempt_says_nothing_of_the_first(
+    call: Call, use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
+) -> None:
+    cache = use_redis(proxy.url, OPTIONS={"timeout": 2})
+    call(cache, "reserve", "warm")
+    proxy.lose("drop reply")
+    caught: list[CacheError] = []
+
+    def reserve() -> None:
+        with pytest.raises(CacheError) as raised:
+            call(cache, "reserve", "a")
+        caught.append(raised.value)
+
+    thread = threading.Thread(target=reserve)
+    thread.start()
+    eventually(lambda: server.dbsize() == 2)
+    server.config_set("maxmemory", 1)
+    thread.join()
+    server.config_set("maxmemory", 0)
+    assert not was_refused(caught[0].__cause__)
+    eventually(lambda: server.dbsize() == 1)
+    assert call(cache, "reserve", "a")
+
+
 def test_what_has_expired_meanwhile_is_left_alone(
     use_redis: UseRedis, proxy: LossyProxy
 ) -> None:
