@@ -2,26 +2,38 @@
 Records of a fixed size, packed one after the other into a bytes object, the cell.
 
 A record is the second of its expiry (big-endian, so that records compare as their expiries
-do), a number that tells two records of one digest apart, and the digest.
+do), a number that tells two records of one digest apart, and the digest. A cell of a single
+one may hold it unpacked: what goes before the digest, and the two hashes that make it.
 """
 
 from __future__ import annotations
 
 import struct
+from typing import TypeAlias
 
-from .keyed_digest import DIGEST_SIZE
+from .keyed_digest import DIGEST_SIZE, pack
+
+Cell: TypeAlias = bytes | tuple[bytes, int, int]
 
 EXPIRY_SIZE = 5
 PREFIX_SIZE = EXPIRY_SIZE + 4
 RECORD_SIZE = PREFIX_SIZE + DIGEST_SIZE
 
-_low = struct.Struct("=8xI").unpack_from
+_first_hash = struct.Struct("=q4x").unpack
 
 
-def place(digest: bytes, number: int) -> int:
-    """Return which one of a number of cells is a digest's."""
-    low: int = _low(digest)[0]
-    return low % number
+def place(digest: bytes, mask: int) -> int:
+    """Return which cell is a digest's. There are ``mask`` + 1, a power of two."""
+    first: int = _first_hash(digest)[0]
+    return first & mask
+
+
+def packed(cell: Cell) -> bytes:
+    """Return a cell with its records packed."""
+    if isinstance(cell, bytes):
+        return cell
+    prefix, one, two = cell
+    return prefix + pack(one, two >> 32)
 
 
 def prefix(expiry: int, number: int) -> bytes:
@@ -29,9 +41,9 @@ def prefix(expiry: int, number: int) -> bytes:
     return expiry.to_bytes(EXPIRY_SIZE, "big") + (number & 0xFFFFFFFF).to_bytes(4, "big")
 
 
-def expiry_of(record: bytes) -> int:
-    """Return the second in which a record expires."""
-    return int.from_bytes(record[:EXPIRY_SIZE], "big")
+def expiry_of(prefix: bytes) -> int:
+    """Return the second in which a record expires that begins so."""
+    return int.from_bytes(prefix[:EXPIRY_SIZE], "big")
 
 
 def find(cell: bytes, digest: bytes) -> int:

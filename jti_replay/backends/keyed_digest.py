@@ -16,10 +16,8 @@ DIGEST_SIZE = 12
 MOST_NAMESPACES = 1024
 """Namespaces for which the beginning of a digest is kept. A site has a few issuers."""
 
-pack = struct.Struct("=qI").pack
-"""Makes a digest of a hash of Python and the low bits of another one."""
-
-LOW = 0xFFFFFFFF
+pack = struct.Struct("=qi").pack
+"""Makes a digest of a hash of Python and the upper half of another one."""
 
 
 class KeyedDigest(Protocol):
@@ -29,7 +27,7 @@ class KeyedDigest(Protocol):
     def prefixes(self) -> Mapping[str, tuple[str, str]]:
         """
         By namespace, what goes before a jti in either half of its digest, for those to whom
-        a call is too dear: ``pack(hash(first + jti), hash(second + jti) & LOW)``. What is not
+        a call is too dear: ``pack(hash(first + jti), hash(second + jti) >> 32)``. What is not
         in it is to be left to the call.
         """
 
@@ -60,7 +58,7 @@ class SiphashDigest:
     def __call__(self, namespace: str, jti: str) -> bytes:
         """Return the digest of a pair."""
         first, second = self.prefixes.get(namespace) or self._begin(namespace)
-        return pack(hash(first + jti), hash(second + jti) & LOW)
+        return pack(hash(first + jti), hash(second + jti) >> 32)
 
     def _begin(self, namespace: str) -> tuple[str, str]:
         if len(self.prefixes) >= MOST_NAMESPACES:

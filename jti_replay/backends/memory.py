@@ -20,8 +20,8 @@ from jti_replay.signals import jti_reserved
 
 from . import cells, forks
 from .base import BaseReplayCache
-from .cells import EXPIRY_SIZE, RECORD_SIZE
-from .keyed_digest import LOW, keyed_digest, pack
+from .cells import EXPIRY_SIZE, PREFIX_SIZE, RECORD_SIZE, Cell
+from .keyed_digest import keyed_digest, pack
 from .seconds import Second
 
 if TYPE_CHECKING:
@@ -31,19 +31,22 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_ENTRIES = 1_000_000
 
-RECORDS_PER_CELL = 16
+RECORDS_PER_CELL = 12
 """
-Records that a cell holds on average when the cache is full: few, because each reserve looks
-through a cell and copies it.
+Records that a cell holds on average when the cache is full, or up to twice as many: few,
+because each reserve looks through a cell and copies it.
 """
 
-LARGE_CELL = 2 * RECORDS_PER_CELL * RECORD_SIZE
-"""Bytes in a cell that holds twice as many."""
+LARGE_CELL = 32 * RECORD_SIZE
+"""Bytes in a cell that holds clearly more than others."""
 
 MOST_CELLS = 1 << 20
 
 PLACES = 256
 """Places that are put aside for a second at once."""
+
+SAMPLE = 64
+"""Cells that are looked at to tell whether few are in use."""
 
 
 class InMemoryCache(BaseReplayCache):
@@ -57,7 +60,9 @@ class InMemoryCache(BaseReplayCache):
     An entry is a record of 21 bytes in one of many small bytes objects, the cells, that a
     keyed digest picks. There is no object for each entry, so that there is no large table to
     resize and nothing for the garbage collector. Whoever adds a record to a cell clears away
-    some that have expired; how many are live is counted by the second of their expiry.
+    some that have expired; how many are live is counted by the second of their expiry. As long
+    as few cells are in use, an entry with a cell of its own is left unpacked, because packing
+    it is a good part of what a reserve costs.
 
     If the wall clock is set back, an entry may have been forgotten whose token is in force
     again. A jti that would expire no later than such an entry is then refused with
@@ -76,8 +81,10 @@ class InMemoryCache(BaseReplayCache):
         self._prefixes = digest.prefixes if usual else {}
         self.max_entries: int = self.options.get("max_entries", DEFAULT_MAX_ENTRIES)
         self._lock = threading.Lock()
-        self._number = 1 if self.check() else _number_of_cells(self.max_entries)
-        self._cells = [b""] * self._number
+        number = 1 if self.check() else _number_of_cells(self.max_entries)
+        self._mask = number - 1
+        self._cells: list[Cell] = [b""] * number
+        self._is_sparse = True
         self._room: int = self.max_entries
         self._dead = 0  # Entries that have expired, and whose records are still there.
         self._seconds: dict[int, Second] = {}
@@ -117,10 +124,9 @@ class InMemoryCache(BaseReplayCache):
             and (prefixes := self._prefixes.get(namespace)) is not None
         ):
             first, last = prefixes
-            low = hash(last + jti) & LOW
-            digest = pack(hash(first + jti), low)
-            place = low % self._number
-            record = None
+            one, two = hash(first + jti), hash(last + jti)
+            place = one & self._mask
+            owner = None
             all_cells, lock = self._cells, self._lock
             now = time.time()
             lock.acquire()  # This and try are half the cost of a with statement.
@@ -130,22 +136,30 @@ class InMemoryCache(BaseReplayCache):
                 if second.left:
                     cell = all_cells[place]
                     if not cell:
-                        all_cells[place] = record = second.prefix + digest
+                        owner = second.prefix
+                        if self._is_sparse:
+                            all_cells[place] = (owner, one, two)
+                        else:
+                            all_cells[place] = owner + pack(one, two >> 32)
                         second.left -= 1
-                    elif cell.find(digest) < 0:
-                        if self._dead:
-                            cell = self._cleared(cell)
-                        record = second.prefix + digest
-                        all_cells[place] = cell + record
-                        second.left -= 1
+                    else:
+                        if type(cell) is not bytes:
+                            cell = cells.packed(cell)
+                        digest = pack(one, two >> 32)
+                        if cell.find(digest) < 0:
+                            if self._dead:
+                                cell = self._cleared(cell)
+                            owner = second.prefix
+                            all_cells[place] = cell + (owner + digest)
+                            second.left -= 1
             finally:
                 lock.release()
-            if record is not None:
+            if owner is not None:
                 reservation = Reservation()
                 reservation._cache = self
                 reservation._jti = jti
                 reservation._namespace = namespace
-                reservation._owner = record
+                reservation._owner = owner
                 reservation._expiry = second.expiry
                 reservation._fate = None
                 reservation._origin = (
@@ -167,11 +181,11 @@ class InMemoryCache(BaseReplayCache):
         """Remember a digest for as many whole seconds as its deadline asks for."""
         now = time.time()
         expiry = math.ceil(deadline)
-        place = cells.place(digest, self._number)
+        place = cells.place(digest, self._mask)
         with self._lock:
             if not self._from <= now < self._until:
                 self._tick(now)
-            cell = self._cells[place]
+            cell = cells.packed(self._cells[place])
             at = cells.find(cell, digest)
             if at >= 0 and cell[at : at + EXPIRY_SIZE] >= self._next_second:
                 return None
@@ -189,27 +203,27 @@ class InMemoryCache(BaseReplayCache):
                 self._dead -= 1
             if self._dead and cell:
                 cell = self._cleared(cell)
-            record = second.prefix + digest
-            self._cells[place] = cell + record
+            owner = second.prefix
+            self._cells[place] = cell + (owner + digest)
             second.count += 1
             self._room -= 1
             if self._room and not second.left and expiry > self._soonest:
                 self._open_up(second)
-        return record, expiry
+        return owner, expiry
 
     def remove(self, digest: bytes, owner: Hashable | None) -> bool:
         """Forget a digest, if it is live and the owner's."""
         now = time.time()
-        place = cells.place(digest, self._number)
+        place = cells.place(digest, self._mask)
         with self._lock:
             self._tick(now)
-            cell = self._cells[place]
+            cell = cells.packed(self._cells[place])
             at = cells.find(cell, digest)
             if at < 0:
                 return False
-            record = cell[at : at + RECORD_SIZE]
-            expiry = cells.expiry_of(record)
-            if expiry <= self._floor or (owner is not None and owner != record):
+            prefix = cell[at : at + PREFIX_SIZE]
+            expiry = cells.expiry_of(prefix)
+            if expiry <= self._floor or (owner is not None and owner != prefix):
                 return False
             self._cells[place] = cells.without(cell, at)
             self._room += 1
@@ -292,6 +306,8 @@ class InMemoryCache(BaseReplayCache):
         second.count += places
         second.left = places
         self._open[second.expiry - 1] = second
+        # A few cells tell for all, because the digest spreads the entries evenly.
+        self._is_sparse = sum(map(bool, self._cells[:SAMPLE])) <= SAMPLE // 16
 
     def _close(self, second: Second) -> None:
         self._room += second.left
@@ -323,7 +339,8 @@ class InMemoryCache(BaseReplayCache):
 
 
 def _number_of_cells(max_entries: int) -> int:
-    return min(MOST_CELLS, 1 + max_entries // RECORDS_PER_CELL)
+    bits = max(1, max_entries // RECORDS_PER_CELL).bit_length() - 1
+    return min(MOST_CELLS, 1 << bits)
 
 
 def _from_to(first: int, end: int, seconds: Collection[int]) -> Collection[int]:

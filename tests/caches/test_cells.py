@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jti_replay.backends import cells
 from jti_replay.backends.cells import RECORD_SIZE
-from jti_replay.backends.keyed_digest import DIGEST_SIZE
+from jti_replay.backends.keyed_digest import DIGEST_SIZE, SiphashDigest
 
 
 def record(expiry: int, digest: bytes) -> bytes:
@@ -38,3 +38,13 @@ def test_the_others_go_when_the_cell_has_doubled_and_doubled_again() -> None:
         found = cells.cleared(cell, now, doubled=4 * RECORD_SIZE)
         assert len(found) == left * RECORD_SIZE
         assert found.startswith(live)
+
+
+def test_a_single_record_may_be_held_unpacked() -> None:
+    keyed = SiphashDigest()
+    digest = keyed("issuer", "jti")
+    first, second = keyed.prefixes["issuer"]
+    prefix = cells.prefix(10, 0)
+    cell = cells.packed((prefix, hash(first + "jti"), hash(second + "jti")))
+    assert cell == prefix + digest
+    assert cells.packed(cell) is cell

@@ -99,6 +99,20 @@ def test_all_room_comes_back_as_entries_expire(clock: time_machine.Traveller) ->
         assert cache.count() == 0
 
 
+def test_nothing_is_lost_as_it_fills_up_and_empties(clock: time_machine.Traveller) -> None:
+    cache = cache_of(3000, ttl=0)
+    expiry = int(NOW) + 100
+    reservations = [cache.reserve(f"{number}", expiry) for number in range(2000)]
+    assert all(reservations)
+    assert not any(cache.reserve(f"{number}", expiry) for number in range(2000))
+    assert cache.count() == 2000
+    assert all(reservation and reservation.release() for reservation in reservations)
+    assert not any(reservation and reservation.release() for reservation in reservations)
+    assert cache.count() == 0
+    assert all(cache.reserve(f"{number}", expiry) for number in range(2000))
+    assert not any(reservation and reservation.release() for reservation in reservations)
+
+
 def test_a_place_serves_any_second_of_expiry(clock: time_machine.Traveller) -> None:
     cache = cache_of(700, ttl=0)
     expiries = [int(NOW) + 100 + number for number in range(7)]
