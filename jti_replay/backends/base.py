@@ -247,7 +247,8 @@ class BaseReplayCache:
             await Subject(self, jti, namespace, request, profile).areplayed()
             return None
         reservation = Reservation.of(self, jti, namespace, entry, request, profile)
-        await Subject.of(reservation).areserved()
+        if jti_reserved.receivers:
+            await Subject.of(reservation).areserved()
         return reservation
 
     def release(self, jti: str, *, namespace: str = "") -> bool:

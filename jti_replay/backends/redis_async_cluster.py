@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.exceptions import (
     AskError,
@@ -16,8 +16,8 @@ from redis.exceptions import (
     MovedError,
 )
 
-from .redis_exchange import aexchange
-from .redis_limits import until
+from .redis_async_connections import AsyncConnections
+from .redis_limits import WITHOUT_TIMEOUT
 from .redis_scripts import Command
 
 
@@ -33,7 +33,7 @@ class AsyncCluster:
         self._client: RedisCluster | None = None
         self._failure: Exception | None = None
         self._mapping: asyncio.Task[None] | None = None
-        self._nodes: dict[str, Redis] = {}
+        self._nodes: dict[str, AsyncConnections] = {}
 
     async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
         """Send commands to the node that holds a key, and on to where it says the key is."""
@@ -41,7 +41,7 @@ class AsyncCluster:
         node, asking = _holder(client, key), False
         while True:
             sent = [("ASKING",), *commands] if asking else commands
-            replies = (await until(deadline, aexchange(self._to(node), sent)))[-len(commands) :]
+            replies = (await self._to(node).exchange(sent, deadline))[-len(commands) :]
             answer = replies[0]
             if isinstance(answer, ClusterDownError):  # Or this node has lost touch with it.
                 raise answer
@@ -67,7 +67,7 @@ class AsyncCluster:
             shares.setdefault(_holder(client, key), []).append(command)
         replies: list[Any] = []
         for node, share in shares.items():
-            replies += await until(deadline, aexchange(self._to(node), share))
+            replies += await self._to(node).exchange(share, deadline)
         return replies
 
     async def recover(self, deadline: float) -> bool:
@@ -80,8 +80,8 @@ class AsyncCluster:
         if self._mapping is not None:
             self._mapping.cancel()
             await asyncio.wait([self._mapping])
-        for client in self._nodes.values():
-            await client.aclose()
+        for connections in self._nodes.values():
+            await connections.aclose()
         if self._client is not None:
             await self._client.aclose()
 
@@ -110,15 +110,17 @@ class AsyncCluster:
         except Exception as error:
             self._failure = error
 
-    def _to(self, node: ClusterNode) -> Redis:
-        # redis-py's own node fails a command when it has no connection left. In a pool that
-        # blocks, it waits for one.
-        client = self._nodes.get(node.name)
-        if client is None:
-            kwargs = {**node.connection_kwargs, "connection_class": node.connection_class}
-            pool = BlockingConnectionPool(timeout=self._wait, **kwargs)
-            client = self._nodes[node.name] = Redis.from_pool(pool)
-        return client
+    def _to(self, node: ClusterNode) -> AsyncConnections:
+        # redis-py's own node fails a command when it has no connection left.
+        connections = self._nodes.get(node.name)
+        if connections is None:
+            pool = ConnectionPool(
+                connection_class=node.connection_class,
+                max_connections=node.max_connections,
+                **{**node.connection_kwargs, **WITHOUT_TIMEOUT},
+            )
+            connections = self._nodes[node.name] = AsyncConnections(pool, self._wait)
+        return connections
 
 
 def _holder(client: RedisCluster, key: bytes) -> ClusterNode:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import ClassVar, TypeAlias
 
 from .redis_async_cluster import AsyncCluster
+from .redis_async_connections import AsyncConnections
 from .redis_cluster import Cluster
 from .redis_connect import Connector
 from .redis_store import AsyncServer, AsyncStore, Server, Store
@@ -73,7 +74,9 @@ class RedisClients:
         connector = self._connector
         if connector.is_cluster:
             return AsyncCluster(connector.async_cluster, connector.wait)
-        return AsyncServer(connector.async_server(), connector.wait)
+        # An exchange with the primary may begin with asking Sentinel for it.
+        wait = connector.wait * (2 if connector.is_sentinel else 1)
+        return AsyncServer(AsyncConnections(connector.async_pool(), wait))
 
     async def _close_with_loop(
         self, loop: asyncio.AbstractEventLoop, store: AsyncStore

@@ -27,7 +27,7 @@ from redis.asyncio.sentinel import (
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from .redis_limits import limits, longest_wait
+from .redis_limits import WITHOUT_TIMEOUT, limits, longest_wait
 
 if TYPE_CHECKING:
     from django_redis.client import DefaultClient
@@ -38,12 +38,11 @@ ONE_PER_THREAD = {"max_connections": 2**31}
 OURS = ("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "retry_on_error")
 """What an URL may say, and would have the last word on, that is ours to decide."""
 
+FEW_PER_LOOP = {"max_connections": 50}
+"""Tasks wait for one of them, if nothing else is asked for."""
+
 THREADED = ("url", "parser_class", "connection_class", "queue_class")
 """Arguments that mean something else to the clients of event loops."""
-
-
-class SentinelPool(redis.asyncio.BlockingConnectionPool, SentinelConnectionPool):
-    """Connections to the primary. Tasks wait for one instead of failing if all are in use."""
 
 
 class Connector:
@@ -112,19 +111,19 @@ class Connector:
             client.connection_pool.timeout = self.wait
         return cast("redis.Redis", client)
 
-    def async_server(self) -> redis.asyncio.Redis:
-        """Return a client of a server, or of the primary, for the running event loop."""
+    def async_pool(self) -> redis.asyncio.ConnectionPool:
+        """Return connections to a server, or to the primary, for the running event loop."""
         client = self._django_redis_client({})
         url, ours = client._server[0], limits(self.wait, redis.asyncio.retry.Retry)
-        kwargs = {**self._connection_kwargs(client), **ours}
+        kwargs = {**FEW_PER_LOOP, **self._connection_kwargs(client), **ours}
+        pool: redis.asyncio.ConnectionPool
         if self.is_sentinel:
-            pool: redis.asyncio.BlockingConnectionPool = self._sentinel_pool(url, kwargs)
+            pool = self._sentinel_pool(url, kwargs)
         else:
-            # Many tasks may want a connection at once: they wait for one instead of failing.
-            pool = redis.asyncio.BlockingConnectionPool.from_url(url, **kwargs)
-        pool.timeout = self.wait
-        pool.connection_kwargs.update(ours)
-        return redis.asyncio.Redis.from_pool(pool)
+            pool = redis.asyncio.ConnectionPool.from_url(url, **kwargs)
+        pool.connection_kwargs.update({**ours, **WITHOUT_TIMEOUT})
+        pool.connection_kwargs.pop("timeout", None)  # For a pool of threads that blocks.
+        return pool
 
     def cluster(self) -> RedisCluster:
         """Return a client of a cluster for threads, from the first URL that answers."""
@@ -143,6 +142,7 @@ class Connector:
         path = cast("str", self._client_factory)
         factory = load_factory(path.replace("redis.", "redis.asyncio.", 1))
         kwargs = {
+            **FEW_PER_LOOP,
             **self._cluster_kwargs(),
             **limits(self.wait, redis.asyncio.retry.Retry),
         }
@@ -186,7 +186,7 @@ class Connector:
     def _urls(self) -> list[str]:
         return [without_limits(url) for url in self._client_of({})._server]
 
-    def _sentinel_pool(self, url: str, kwargs: dict[str, Any]) -> SentinelPool:
+    def _sentinel_pool(self, url: str, kwargs: dict[str, Any]) -> SentinelConnectionPool:
         options = self._options
         sentinel: Any = cast("Any", Sentinel)(
             options["SENTINELS"],
@@ -198,7 +198,7 @@ class Connector:
         parsed: dict[str, Any] = {**parse_url(url)}
         is_ssl = issubclass(parsed.pop("connection_class", object), SSLConnection)
         parsed.pop("is_master", None)
-        return SentinelPool(
+        pool: SentinelConnectionPool = cast("Any", SentinelConnectionPool)(
             service_name=parsed.pop("host"),
             sentinel_manager=sentinel,
             connection_class=(
@@ -206,6 +206,7 @@ class Connector:
             ),
             **{**kwargs, **parsed},
         )
+        return pool
 
     def _sentinel_limits(
         self, retry: type[Retry | redis.asyncio.retry.Retry]

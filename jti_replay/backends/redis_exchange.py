@@ -12,6 +12,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from .redis_packing import packed
 from .redis_scripts import Command
 
 
@@ -23,7 +24,7 @@ def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
     pool = client.connection_pool
     connection = pool.get_connection()
     try:
-        connection.send_packed_command(connection.pack_commands(commands))
+        connection.send_packed_command(packed(commands, connection))
         return [_reply(connection) for _ in commands]
     except BaseException:
         # A reply that is still to come would be taken for that of the next command.
@@ -33,29 +34,8 @@ def exchange(client: Any, commands: Sequence[Command]) -> list[Any]:
         pool.release(connection)
 
 
-async def aexchange(client: Any, commands: Sequence[Command]) -> list[Any]:
-    """Do what :func:`exchange` does with a :class:`redis.asyncio.Redis`."""
-    pool = client.connection_pool
-    connection = await pool.get_connection()
-    try:
-        await connection.send_packed_command(connection.pack_commands(commands))
-        return [await _areply(connection) for _ in commands]
-    except BaseException:
-        await connection.disconnect(nowait=True)
-        raise
-    finally:
-        await pool.release(connection)
-
-
 def _reply(connection: Any) -> Any:
     try:
         return connection.read_response()
-    except ResponseError as error:
-        return error
-
-
-async def _areply(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
     except ResponseError as error:
         return error

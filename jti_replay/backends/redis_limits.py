@@ -21,6 +21,9 @@ ATTEMPTS = 2
 CLUSTER_MARGIN = 0.9
 """The part of the time limit of a cluster that is shared out. The rest is for redirections."""
 
+WITHOUT_TIMEOUT = {"socket_timeout": None}
+"""The argument of redis-py for connections whose exchanges have a time limit of their own."""
+
 
 def longest_wait(timeout: float, *, is_several: bool, has_acks: bool, blocks: bool) -> float:
     """

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.sentinel import SentinelConnectionPool
 
-from .redis_exchange import aexchange, exchange
-from .redis_limits import until
+from .redis_async_connections import AsyncConnections
+from .redis_exchange import exchange
 from .redis_scripts import Command
 
 
@@ -100,18 +99,14 @@ class Server:
 
 
 class AsyncServer:
-    """A :class:`Server` for one event loop. Its connections wait for ``wait`` seconds."""
+    """A :class:`Server` for one event loop."""
 
-    def __init__(self, client: AsyncRedis, wait: float) -> None:
-        self._client = client
-        self._margin = wait * 0.9  # A first attempt that timed out was a little late.
+    def __init__(self, connections: AsyncConnections) -> None:
+        self._connections = connections
 
     async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
-        """Send commands. The time limit is that of the connection, once there is one."""
-        pool = self._client.connection_pool
-        if pool.can_get_connection() and time.monotonic() + self._margin < deadline:
-            return await aexchange(self._client, commands)
-        return await until(deadline, aexchange(self._client, commands))
+        """Send commands."""
+        return await self._connections.exchange(commands, deadline)
 
     async def send_each(
         self, commands: Sequence[tuple[bytes, Command]], deadline: float
@@ -125,8 +120,8 @@ class AsyncServer:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        pool = self._client.connection_pool
-        await self._client.aclose()
+        await self._connections.aclose()
+        pool = self._connections.pool
         if isinstance(pool, AsyncSentinelPool):
             for sentinel in pool.sentinel_manager.sentinels:
                 await sentinel.aclose()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
 
-from jti_replay.backends.redis_exchange import aexchange, exchange
+from jti_replay.backends.redis_async_connections import AsyncConnections
+from jti_replay.backends.redis_exchange import exchange
 
 SEEN, NEW = ("EXISTS", "seen"), ("EXISTS", "new")
 
@@ -47,7 +49,8 @@ async def test_nor_is_it_on_an_event_loop(server: redis.Redis, redis_url: str) -
     pool = redis.asyncio.ConnectionPool.from_url(
         redis_url, connection_class=AsyncInterruptedConnection
     )
-    async with redis.asyncio.Redis.from_pool(pool) as client:
-        with pytest.raises(Interruption):
-            await aexchange(client, [SEEN])
-        assert await aexchange(client, [NEW]) == [0]
+    connections, deadline = AsyncConnections(pool, 5), time.monotonic() + 5
+    with pytest.raises(Interruption):
+        await connections.exchange([SEEN], deadline)
+    assert await connections.exchange([NEW], deadline) == [0]
+    await connections.aclose()
