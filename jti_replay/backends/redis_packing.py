@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from redis.utils import HIREDIS_AVAILABLE
 
 from .redis_scripts import Command
 
-if HIREDIS_AVAILABLE:
-    from hiredis import pack_command
+hiredis: Any = import_module("hiredis") if HIREDIS_AVAILABLE else None
 
 
-def packed(commands: Sequence[Command], connection: Any) -> Any:
-    """Return what a connection of redis-py is to send."""
-    if HIREDIS_AVAILABLE:
-        return [b"".join([pack_command(command) for command in commands])]
-    return connection.pack_commands(commands)
+def packed(commands: Sequence[Command], connection: Any) -> list[bytes]:
+    """Return what a connection of redis-py is to send, in one go."""
+    if hiredis is None:
+        unaided: list[bytes] = connection.pack_commands(commands)
+        return unaided
+    return [b"".join([hiredis.pack_command(command) for command in commands])]

@@ -18,7 +18,8 @@ def test_it_works_with_and_without_hiredis(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_packing, "HIREDIS_AVAILABLE", has_hiredis)
+    if not has_hiredis:
+        monkeypatch.setattr(redis_packing, "hiredis", None)
     cache = use_redis(redis_url, OPTIONS={"prefix": "jüti:"}, COLD_START="refuse")
     call(cache, "complete_since")
     reservation = call(cache, "reserve", "a", usable_since=2**32)
