@@ -47,7 +47,8 @@ class RedisServer:
         folder.mkdir()
         self._options = [
             *("--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
-            *("--appendonly", "yes" if persistent else "no"),
+            # With everysec it would answer before it writes whenever the disk is busy.
+            *("--appendonly", "yes" if persistent else "no", "--appendfsync", "always"),
             *("--repl-diskless-sync-delay", "0", "--repl-timeout", "5"),
         ]
         self._process: subprocess.Popen[bytes] | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jti_replay.backends.redis import RedisCache
 
-HINT = "Set 'appendonly yes', with 'appendfsync always' if a host may lose its power."
+HINT = "Set 'appendonly yes' and 'appendfsync always'."
 
 
 def examine_durability(cache: RedisCache, server: Redis) -> Iterator[Finding]:
@@ -26,20 +26,26 @@ def examine_durability(cache: RedisCache, server: Redis) -> Iterator[Finding]:
 
 
 def judge_append_only(fsync: str | None) -> Finding:
-    """Warn of an append-only file whose writing is left to the system."""
-    value = f"aof, appendfsync {fsync}"
-    text = f"It appends to a file (appendfsync {fsync}). A restart forgets nothing."
+    """
+    Warn of an append-only file unless all that is answered has been written to it.
+
+    With ``everysec`` Redis goes on answering, and does not write for up to two seconds, while
+    the system takes its time over the last second's fsync (flushAppendOnlyFile() in aof.c).
+    """
+    value, text = f"aof, appendfsync {fsync}", f"It appends to a file (appendfsync {fsync})."
     if fsync == "always":
-        return Finding.ok("persistence", value, f"{text[:-1]}, after a loss of power too.")
+        return Finding.ok(
+            "persistence", value, f"{text} A restart and a loss of power forget nothing."
+        )
     if fsync == "everysec":
-        return Finding.ok("persistence", value, f"{text} A loss of power takes a second's.")
-    return Finding.warning(
-        "persistence",
-        value,
-        f"{text} A loss of power takes what the system had not written, half a minute's.",
-        hint="Set 'appendfsync everysec' or 'always'.",
-        check="jti_replay.W011",
-    )
+        text += (
+            " A server that is killed forgets what it answered while the disk was busy, of up "
+            "to two seconds, and a loss of power takes as much."
+        )
+    else:
+        text += " A loss of power takes what the system had not written, half a minute's."
+    hint = "Set 'appendfsync always'."
+    return Finding.warning("persistence", value, text, hint=hint, check="jti_replay.W011")
 
 
 def judge_snapshots(refuses_cold_start: bool) -> Finding:

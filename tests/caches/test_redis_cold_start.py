@@ -30,7 +30,8 @@ A_WHILE = 120
 @pytest.fixture
 def persistent(redis_server: str, tmp_path: Path) -> Iterator[RedisProcess]:
     """A Redis that writes down what it is told, as the docs ask for."""
-    with RedisProcess(redis_server, "--appendonly", "yes", "--dir", str(tmp_path)) as process:
+    options = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(tmp_path)]
+    with RedisProcess(redis_server, *options) as process:
         yield process
 
 

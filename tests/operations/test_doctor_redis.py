@@ -97,7 +97,7 @@ def test_so_are_keys_that_were_evicted(
         ("no", "", True, "none", "ok"),
         ("no", "3600 1", False, "rdb", "warning"),
         ("no", "3600 1", True, "rdb", "warning"),
-        ("yes", "3600 1", True, "aof, appendfsync everysec", "ok"),
+        ("yes", "3600 1", True, "aof, appendfsync everysec", "warning"),
     ],
 )
 def test_what_a_restart_takes_depends_on_what_is_on_disk(
