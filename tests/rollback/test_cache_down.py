@@ -35,7 +35,7 @@ class MortalRedis:
         self.port = free_port()
         self._command = [
             *(executable, "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--dir", str(directory), "--appendonly", "yes"),
+            *("--dir", str(directory), "--appendonly", "yes", "--appendfsync", "always"),
         ]
         self.start()
 
