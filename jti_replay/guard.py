@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -50,26 +51,51 @@ class Guard:
         try:
             profile = get_profile(self.profile)
             claims = verify(bearer_token(request), profile)
+            cache = replay_caches[profile.cache]
+            in_transaction = self.atomic and transactions.is_wanted(self.using)
         except REFUSALS as error:
             return self._refuse(error)
+        view = partial(view, request, *args, **kwargs)
+        if not in_transaction:
+            return self._spend(view, request, claims, profile, cache)
         with ExitStack() as block:
             try:
-                cache, terms = replay_caches[profile.cache], _terms(claims, profile)
-                terms |= {"request": request, "profile": profile.name}
-                self._open_transaction(block, cache, terms)
-                reservation = _admitted(cache.reserve(**terms))
+                self._open_transaction(block, request, claims, profile, cache)
             except REFUSALS as error:
                 return self._refuse(error)
-            bound = self._bind(reservation)
-            _equip(request, claims, reservation)
-            try:
-                return view(request, *args, **kwargs)
-            except Exception:
-                # A transaction knows better than the exception what was done.
-                if self.release_on_error and not bound:
-                    with suppress(CacheError):
-                        reservation.release()
-                raise
+            return self._spend(view, request, claims, profile, cache)
+
+    def _spend(
+        self,
+        view: Callable[[], Any],
+        request: HttpRequest,
+        claims: dict[str, Any],
+        profile: Profile,
+        cache: BaseReplayCache,
+    ) -> Any:
+        try:
+            reservation = _admitted(
+                cache.reserve(
+                    claims["jti"],
+                    _last_use(claims, profile),
+                    namespace=claims.get("iss", ""),
+                    usable_since=_first_use(claims, profile, cache),
+                    request=request,
+                    profile=profile.name,
+                )
+            )
+        except REFUSALS as error:
+            return self._refuse(error)
+        bound = self._bind(reservation)
+        _equip(request, claims, reservation)
+        try:
+            return view()
+        except Exception:
+            # A transaction knows better than the exception what was done.
+            if self.release_on_error and not bound:
+                with suppress(CacheError):
+                    reservation.release()
+            raise
 
     async def acall(
         self,
@@ -82,9 +108,15 @@ class Guard:
         try:
             profile = get_profile(self.profile)
             claims = await averify(bearer_token(request), profile)
+            cache = replay_caches[profile.cache]
             reservation = _admitted(
-                await replay_caches[profile.cache].areserve(
-                    **_terms(claims, profile), request=request, profile=profile.name
+                await cache.areserve(
+                    claims["jti"],
+                    _last_use(claims, profile),
+                    namespace=claims.get("iss", ""),
+                    usable_since=_first_use(claims, profile, cache),
+                    request=request,
+                    profile=profile.name,
                 )
             )
         except REFUSALS as error:
@@ -99,20 +131,24 @@ class Guard:
             raise
 
     def _open_transaction(
-        self, block: ExitStack, cache: BaseReplayCache, terms: dict[str, Any]
+        self,
+        block: ExitStack,
+        request: HttpRequest,
+        claims: dict[str, Any],
+        profile: Profile,
+        cache: BaseReplayCache,
     ) -> None:
-        if self.atomic and transactions.is_wanted(self.using):
-            try:
-                block.enter_context(transaction.atomic(self.using))
-            except DatabaseError as failure:
-                if not cache.joins(self.using):
-                    raise
-                # It is the store that does not answer, or is locked.
-                error = CacheError(f"{type(failure).__name__}: {failure}")
-                Subject(
-                    cache, terms["jti"], terms["namespace"], terms["request"], terms["profile"]
-                ).failed("reserve", error)
-                raise error from failure
+        try:
+            block.enter_context(transaction.atomic(self.using))
+        except DatabaseError as failure:
+            if not cache.joins(self.using):
+                raise
+            # It is the store that does not answer, or is locked.
+            error = CacheError(f"{type(failure).__name__}: {failure}")
+            Subject(cache, claims["jti"], claims.get("iss", ""), request, profile.name).failed(
+                "reserve", error
+            )
+            raise error from failure
 
     def _bind(self, reservation: Reservation) -> bool:
         try:
@@ -131,19 +167,18 @@ class Guard:
         return refuse(error)
 
 
-def _terms(claims: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    # As long as verify(), which has seen to all of these, would accept the token.
-    return {
-        "jti": claims["jti"],
-        "namespace": claims.get("iss", ""),
-        "expires_at": claims["exp"] + profile.leeway,
-        "usable_since": earliest_use(
-            claims,
-            now=time.time(),
-            leeway=profile.leeway,
-            max_lifetime=profile.max_lifetime,
-        ),
-    }
+def _last_use(claims: dict[str, Any], profile: Profile) -> Any:
+    return claims["exp"] + profile.leeway  # As long as verify() would accept the token.
+
+
+def _first_use(
+    claims: dict[str, Any], profile: Profile, cache: BaseReplayCache
+) -> float | None:
+    if not cache.refuses_cold_start:
+        return None  # It does not ask.
+    return earliest_use(
+        claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
+    )
 
 
 def _admitted(reservation: Reservation | None) -> Reservation:

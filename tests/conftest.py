@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,11 @@ from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from tests.caches import redis_group
 from tests.servers import missing, postgres_server, redis_executable
+
+# In debug mode asyncio warns of each step that took long. Of a busy machine that tells nothing.
+logging.getLogger("asyncio").addFilter(
+    lambda record: not str(record.msg).startswith("Executing ")
+)
 
 redis_proc = factories.redis_proc(executable=redis_executable() or "redis-server", port=-1)
 
