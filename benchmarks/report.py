@@ -48,7 +48,7 @@ def render_summary(results: Mapping[str, Any], document: Path = README) -> None:
         "reserve in Redis is one round trip, and takes "
         f"{redis['reserve'][RESERVE]['ratio']:.2f} times the raw `SET`. To a request that "
         "verifies its token with PyJWT anyway, the decorator with the in-memory cache adds at "
-        f"most {max(0, 100 * added):.0f}%.",
+        f"most {max(0, 100 * added):.1f}%.",
     )
 
 
