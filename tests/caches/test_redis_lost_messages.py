@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -13,11 +12,10 @@ from redis.retry import Retry
 from jti_replay import CacheError, Reservation
 from tests.caches.conftest import Call, UseRedis
 from tests.caches.lossy_proxy import Loss, LossyProxy, every_request
+from tests.stopwatch import takes_at_most
 
 LOSSES: list[Loss] = ["drop request", "cut request", "drop reply", "cut reply"]
 TIMEOUT = {"timeout": 0.4}
-SLACK = 0.25
-"""Seconds that a busy machine may add to a limit."""
 
 RETRIES: dict[str, dict[str, Any]] = {
     "no retries of django-redis": {},
@@ -106,10 +104,8 @@ def test_if_all_messages_are_lost_it_raises_in_time(
     """However patient the settings of django-redis are."""
     cache = use_redis(proxy.url, RETRIES["retries of django-redis"], OPTIONS=TIMEOUT)
     proxy.lose_all(loss)
-    start = time.monotonic()
-    with pytest.raises(CacheError) as caught:
+    with takes_at_most(0.4), pytest.raises(CacheError) as caught:
         call(cache, "reserve", "a")
-    assert time.monotonic() - start < 0.4 + SLACK
     assert isinstance(caught.value.__cause__, redis.ConnectionError | redis.TimeoutError)
 
 
@@ -118,10 +114,8 @@ def test_by_default_it_raises_within_a_second(
 ) -> None:
     cache = use_redis(proxy.url)
     proxy.lose_all("drop request")
-    start = time.monotonic()
-    with pytest.raises(CacheError):
+    with takes_at_most(0.8), pytest.raises(CacheError):
         call(cache, "reserve", "a")
-    assert time.monotonic() - start < 0.8 + SLACK
 
 
 def test_a_warm_connection_that_goes_silent_raises_in_time(
@@ -135,10 +129,8 @@ def test_a_warm_connection_that_goes_silent_raises_in_time(
         (cache, "release", ["a"]),
         (reservation, "release", []),
     ):
-        start = time.monotonic()
-        with pytest.raises(CacheError):
+        with takes_at_most(0.2), pytest.raises(CacheError):
             call(owner, name, *args)
-        assert time.monotonic() - start < 0.2 + SLACK
 
 
 @pytest.mark.parametrize("timeout", [0.1, 0.3])
@@ -147,10 +139,8 @@ def test_the_timeout_option_is_the_limit(
 ) -> None:
     cache = use_redis(proxy.url, OPTIONS={"timeout": timeout})
     proxy.lose_all("drop request")
-    start = time.monotonic()
-    with pytest.raises(CacheError):
+    with takes_at_most(timeout, at_least=timeout * 0.9), pytest.raises(CacheError):
         call(cache, "reserve", "a")
-    assert timeout * 0.9 < time.monotonic() - start < timeout + SLACK
 
 
 def test_limits_in_the_url_do_not_count(
@@ -159,10 +149,8 @@ def test_limits_in_the_url_do_not_count(
     url = f"{proxy.url}?socket_timeout=20&socket_connect_timeout=20&retry_on_timeout=yes"
     cache = use_redis(url, OPTIONS={"timeout": 0.2})
     proxy.lose_all("drop request")
-    start = time.monotonic()
-    with pytest.raises(CacheError):
+    with takes_at_most(0.2), pytest.raises(CacheError):
         call(cache, "reserve", "a")
-    assert time.monotonic() - start < 0.2 + SLACK
 
 
 def test_after_the_loss_of_all_messages_a_retry_of_the_caller_wins(
@@ -199,9 +187,7 @@ def test_two_aliases_with_one_url_have_limits_of_their_own(
     try:
         proxy.lose_all("drop request")
         for alias, timeout in (("default", 0.1), ("patient", 0.4)):
-            start = time.monotonic()
-            with pytest.raises(CacheError):
+            with takes_at_most(timeout, at_least=timeout * 0.9), pytest.raises(CacheError):
                 call(replay_caches[alias], "reserve", "a")
-            assert timeout * 0.9 < time.monotonic() - start < timeout + SLACK
     finally:
         django_caches["default"].client.get_client().connection_pool.disconnect()
