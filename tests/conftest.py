@@ -139,7 +139,7 @@ def use_cluster(settings: Any, cluster: redis_group.Cluster) -> Callable[..., Ba
                 "LOCATION": location or cluster.url,
             }
         }
-        options = {"client_factory": "redis.cluster.RedisCluster.from_url", "timeout": 0.6}
+        options = {"client_factory": "redis.cluster.RedisCluster.from_url", "timeout": 5}
         params["OPTIONS"] = options | params.get("OPTIONS", {})
         backend = "jti_replay.backends.redis.RedisCache"
         settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}

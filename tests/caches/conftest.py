@@ -12,6 +12,9 @@ from jti_replay.backends.base import BaseReplayCache
 from tests.caches.lossy_proxy import LossyProxy
 from tests.caches.redis_process import RedisProcess
 
+PATIENT = {"timeout": 5}
+"""Options for all but limits of time: on a busy machine an answer may take long."""
+
 UseRedis = Callable[..., BaseReplayCache]
 Call = Callable[..., Any]
 
@@ -40,6 +43,7 @@ def use_redis(settings: Any) -> UseRedis:
                 "OPTIONS": options or {},
             }
         }
+        params = {"OPTIONS": PATIENT, **params}
         backend = "jti_replay.backends.redis.RedisCache"
         settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}
         return replay_cache

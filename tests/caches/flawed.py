@@ -340,5 +340,5 @@ class SaysReleasedWhenDown(Down):
 
 class WaitsLongWhenDown(Down):
     def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        time.sleep(0.2)
+        time.sleep(1.1)
         return super().add(digest, deadline)

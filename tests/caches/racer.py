@@ -18,7 +18,14 @@ def main(url: str, count: int, threads: int) -> None:
         LOGGING_CONFIG=None,
         INSTALLED_APPS=["jti_replay"],
         CACHES={"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}},
-        JTI_REPLAY={"CACHES": {"default": {"BACKEND": "jti_replay.backends.redis.RedisCache"}}},
+        JTI_REPLAY={
+            "CACHES": {
+                "default": {
+                    "BACKEND": "jti_replay.backends.redis.RedisCache",
+                    "OPTIONS": {"timeout": 5},
+                }
+            }
+        },
     )
     django.setup()
     from jti_replay import replay_cache

@@ -10,11 +10,11 @@ import pytest
 from django.test import SimpleTestCase
 
 from jti_replay.testing import ReplayCacheTests
+from tests.caches.conftest import PATIENT
 from tests.caches.redis_process import RedisProcess
 from tests.servers import free_port
 
 REDIS = {"BACKEND": "jti_replay.backends.redis.RedisCache", "LOCATION": "default"}
-PATIENT = {"OPTIONS": {"timeout": 5}}  # On a busy machine many who race may wait.
 
 
 class InMemoryCacheTests(ReplayCacheTests, SimpleTestCase):
@@ -23,7 +23,7 @@ class InMemoryCacheTests(ReplayCacheTests, SimpleTestCase):
 
 @pytest.mark.usefixtures("redis_cache_settings")
 class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
-    cache_settings: ClassVar = {**REDIS, **PATIENT}
+    cache_settings: ClassVar = {**REDIS, "OPTIONS": PATIENT}
     unreachable_settings: ClassVar = {**REDIS, "LOCATION": "down"}
 
     @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ class RedisCacheTests(ReplayCacheTests, SimpleTestCase):
 class RedisCacheOfOtherSettingsTests(ReplayCacheTests, SimpleTestCase):
     """On a Unix socket, with RESP3 and responses that are decoded for other uses."""
 
-    cache_settings: ClassVar = {**REDIS, **PATIENT}
+    cache_settings: ClassVar = {**REDIS, "OPTIONS": PATIENT}
 
     @pytest.fixture(autouse=True)
     def unix_socket(self, redis_server: str, settings: Any, tmp_path: Path) -> Iterator[None]:

@@ -24,7 +24,7 @@ def run(
     class Tests(ReplayCacheTests, SimpleTestCase):
         cache_settings: ClassVar = {"BACKEND": f"{flawed.__name__}.{backend.__name__}"}
         unreachable_settings: ClassVar = {"BACKEND": f"{flawed.__name__}.{down.__name__}"}
-        longest_wait = 0.1
+        longest_wait = 1
 
         def setUp(self) -> None:
             super().setUp()

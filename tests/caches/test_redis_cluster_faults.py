@@ -23,7 +23,7 @@ TIMEOUT = 0.6
 def test_it_works_again_by_itself_after_a_failover(
     use_cluster: UseRedis, cluster: Cluster
 ) -> None:
-    cache = use_cluster()
+    cache = use_cluster(OPTIONS={"timeout": TIMEOUT})
     [here] = alike(1)
     elsewhere = next(
         f"{n}"
@@ -61,7 +61,7 @@ async def awaited(function: Callable[..., Any], *args: Any) -> Any:
 def test_a_node_that_is_paused_fails_its_own_keys_in_time(
     call: Call, use_cluster: UseRedis, cluster: Cluster
 ) -> None:
-    cache = use_cluster()
+    cache = use_cluster(OPTIONS={"timeout": TIMEOUT})
     [jti] = alike(1)
     paused = cluster.primary_of(key_of(jti))
     elsewhere = [f"{n}" for n in range(99) if cluster.primary_of(key_of(f"{n}")) is not paused]

@@ -112,7 +112,7 @@ def test_if_all_messages_are_lost_it_raises_in_time(
 def test_by_default_it_raises_within_a_second(
     call: Call, use_redis: UseRedis, proxy: LossyProxy
 ) -> None:
-    cache = use_redis(proxy.url)
+    cache = use_redis(proxy.url, OPTIONS={})
     proxy.lose_all("drop request")
     with takes_at_most(0.8), pytest.raises(CacheError):
         call(cache, "reserve", "a")

@@ -208,9 +208,9 @@ def test_a_server_that_was_paused_for_a_moment_wins_in_the_end(
     call: Call, use_redis: UseRedis, redis_url: str, server: redis.Redis
 ) -> None:
     """Both attempts arrive, and the second one knows the first one for its own."""
-    cache = use_redis(redis_url, OPTIONS={"timeout": 1})
+    cache = use_redis(redis_url, OPTIONS={"timeout": 2})
     call(cache, "reserve", "warm")
-    server.client_pause(700)
+    server.client_pause(1400)
     reservation = call(cache, "reserve", "a")
     assert isinstance(reservation, Reservation)
     assert call(cache, "reserve", "a") is None
@@ -305,7 +305,7 @@ def test_by_default_a_request_is_answered_within_a_second(
     settings: Any,
 ) -> None:
     """And the next one works again as soon as the server does."""
-    use_redis(redis_of_ones_own.url)
+    use_redis(redis_of_ones_own.url, OPTIONS={})
     settings.JTI_REPLAY["PROFILES"] = {"default": PROFILE}
     settings.ROOT_URLCONF = (path("", under_test),)
 
