@@ -81,7 +81,7 @@ def test_after_one_lost_message_the_jti_is_reserved_once(
     loss: Any, call: Call, use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
 ) -> None:
     since = age(server)
-    cache = use_redis(proxy.url, COLD_START="refuse", OPTIONS={"timeout": 0.4})
+    cache = use_redis(proxy.url, COLD_START="refuse", OPTIONS={"timeout": 1})
     assert call(cache, "reserve", "warm", usable_since=since + 1)
     proxy.lose(loss)
     reservation = call(cache, "reserve", "a", usable_since=since + 1)

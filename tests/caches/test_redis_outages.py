@@ -255,11 +255,11 @@ def test_threads_that_wait_for_a_connection_wait_no_longer_than_others(
     cache = use_redis(
         redis_of_ones_own.url,
         {**pool, "CONNECTION_POOL_KWARGS": pool_kwargs},
-        OPTIONS={"timeout": 0.4},
+        OPTIONS={"timeout": 0.8},
     )
     assert cache.reserve("warm")
     redis_of_ones_own.pause()
-    with takes_at_most(0.4), ThreadPoolExecutor(12) as executor:
+    with takes_at_most(0.8), ThreadPoolExecutor(12) as executor:
         calls = [executor.submit(cache.reserve, JTI) for _ in range(12)]
         assert {type(call.exception()) for call in calls} == {CacheError}
     redis_of_ones_own.resume()
@@ -270,13 +270,13 @@ def test_tasks_that_wait_for_a_connection_wait_no_longer_than_others(
     use_redis: UseRedis, redis_of_ones_own: RedisProcess
 ) -> None:
     pool_kwargs = {"CONNECTION_POOL_KWARGS": {"max_connections": 3}}
-    cache = use_redis(redis_of_ones_own.url, pool_kwargs, OPTIONS={"timeout": 0.4})
+    cache = use_redis(redis_of_ones_own.url, pool_kwargs, OPTIONS={"timeout": 0.8})
 
     async def work() -> None:
         assert await cache.areserve("warm")
         redis_of_ones_own.pause()
         calls = [cache.areserve(JTI) for _ in range(12)]
-        with takes_at_most(0.4):
+        with takes_at_most(0.8):
             failures = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(failure) for failure in failures} == {CacheError}
         redis_of_ones_own.resume()

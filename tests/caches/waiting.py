@@ -9,8 +9,11 @@ from typing import Any
 from jti_replay import CacheError
 from tests.stopwatch import takes_at_most
 
+LIMIT = 0.8
+"""Seconds that a call may take."""
 
-def in_time(call: Callable[[], Any], limit: float = 0.6) -> bool:
+
+def in_time(call: Callable[[], Any], limit: float = LIMIT) -> bool:
     """Make a call that may take so many seconds. Return whether it did not fail."""
     with takes_at_most(limit):
         try:
