@@ -128,7 +128,7 @@ FAULTS = {
     setups.CLOCK_STEPPED: Fault(step_clock, 0.1),
     setups.REDIS_KILLED: Fault(kill_redis, 1.5),
     setups.REDIS_PAUSED: Fault(pause_redis, 1.0),
-    setups.REDIS_FLUSHED: Fault(flush_redis, 4.0),
+    setups.REDIS_FLUSHED: Fault(flush_redis, 8.0),
     setups.REDIS_FAILED_OVER: Fault(fail_over, 1.5),
     setups.REDIS_FULL: Fault(fill_redis, 0.7),
     setups.REDIS_EVICTS: Fault(evict, 0.7),
