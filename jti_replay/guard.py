@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .reservation import Reservation
 
 logger = logging.getLogger("jti_replay")
+
+T = TypeVar("T")
 
 REFUSALS = (JTIReplayError, ImproperlyConfigured)
 """The errors that are answered. No other one is expected, and none of the view's is caught."""
@@ -74,16 +76,7 @@ class Guard:
         cache: BaseReplayCache,
     ) -> Any:
         try:
-            reservation = _admitted(
-                cache.reserve(
-                    claims["jti"],
-                    _last_use(claims, profile),
-                    namespace=claims.get("iss", ""),
-                    usable_since=_first_use(claims, profile, cache),
-                    request=request,
-                    profile=profile.name,
-                )
-            )
+            reservation = _admitted(_ask(cache.reserve, cache, claims, profile, request))
         except REFUSALS as error:
             return self._refuse(error)
         bound = self._bind(reservation)
@@ -109,16 +102,7 @@ class Guard:
             profile = get_profile(self.profile)
             claims = await averify(bearer_token(request), profile)
             cache = replay_caches[profile.cache]
-            reservation = _admitted(
-                await cache.areserve(
-                    claims["jti"],
-                    _last_use(claims, profile),
-                    namespace=claims.get("iss", ""),
-                    usable_since=_first_use(claims, profile, cache),
-                    request=request,
-                    profile=profile.name,
-                )
-            )
+            reservation = _admitted(await _ask(cache.areserve, cache, claims, profile, request))
         except REFUSALS as error:
             return self._refuse(error)
         _equip(request, claims, reservation)
@@ -167,8 +151,21 @@ class Guard:
         return refuse(error)
 
 
-def _last_use(claims: dict[str, Any], profile: Profile) -> Any:
-    return claims["exp"] + profile.leeway  # As long as verify() would accept the token.
+def _ask(
+    reserve: Callable[..., T],
+    cache: BaseReplayCache,
+    claims: dict[str, Any],
+    profile: Profile,
+    request: HttpRequest,
+) -> T:
+    return reserve(
+        claims["jti"],
+        claims["exp"] + profile.leeway,  # As long as verify() would accept the token.
+        namespace=claims.get("iss", ""),
+        usable_since=_first_use(claims, profile, cache),
+        request=request,
+        profile=profile.name,
+    )
 
 
 def _first_use(

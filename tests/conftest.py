@@ -17,6 +17,7 @@ from pytest_redis import factories
 from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from tests.caches import redis_group
+from tests.caches.waiting import PATIENT
 from tests.servers import missing, postgres_server, redis_executable
 
 # In debug mode asyncio warns of each step that took long. Of a busy machine that tells nothing.
@@ -139,7 +140,7 @@ def use_cluster(settings: Any, cluster: redis_group.Cluster) -> Callable[..., Ba
                 "LOCATION": location or cluster.url,
             }
         }
-        options = {"client_factory": "redis.cluster.RedisCluster.from_url", "timeout": 5}
+        options = {"client_factory": "redis.cluster.RedisCluster.from_url", **PATIENT}
         params["OPTIONS"] = options | params.get("OPTIONS", {})
         backend = "jti_replay.backends.redis.RedisCache"
         settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": backend, **params}}}

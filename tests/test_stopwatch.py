@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +26,17 @@ def test_what_takes_as_long_as_it_may_passes() -> None:
         time.sleep(0.1)
 
 
-def test_that_no_thread_could_run_is_not_held_against_it() -> None:
-    with takes_at_most(0):
-        sum(range(30_000_000))  # It keeps the interpreter to itself.
+STANDS_STILL = """
+import os, signal
+from tests.stopwatch import takes_at_most
+with takes_at_most(0):
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_that_nothing_could_run_is_not_held_against_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", STANDS_STILL]) as process:
+        os.waitpid(process.pid, os.WUNTRACED)
+        time.sleep(2 * SLACK)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(10) == 0

@@ -57,7 +57,6 @@ class Site:
         self._environment["EXAMPLE_RUN_DIR"] = str(folder)
         self._environment["PYTHONPATH"] = str(ROOT)
         self._environment["DJANGO_SETTINGS_MODULE"] = "benchmarks.torture.settings"
-        self._environment.pop("PYTHONDEVMODE", None)  # It costs half of the speed.
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:

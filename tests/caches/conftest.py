@@ -11,9 +11,7 @@ from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from tests.caches.lossy_proxy import LossyProxy
 from tests.caches.redis_process import RedisProcess
-
-PATIENT = {"timeout": 5}
-"""Options for all but limits of time: on a busy machine an answer may take long."""
+from tests.caches.waiting import PATIENT
 
 UseRedis = Callable[..., BaseReplayCache]
 Call = Callable[..., Any]

@@ -10,8 +10,8 @@ import pytest
 from django.test import SimpleTestCase
 
 from jti_replay.testing import ReplayCacheTests
-from tests.caches.conftest import PATIENT
 from tests.caches.redis_process import RedisProcess
+from tests.caches.waiting import PATIENT
 from tests.servers import free_port
 
 REDIS = {"BACKEND": "jti_replay.backends.redis.RedisCache", "LOCATION": "default"}

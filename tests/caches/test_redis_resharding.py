@@ -16,9 +16,7 @@ from jti_replay.backends.redis_scripts import MARK
 from tests.caches.cluster_keys import alike, key_of
 from tests.caches.conftest import Call, UseRedis
 from tests.caches.redis_group import Cluster, id_of, is_primary
-from tests.caches.waiting import wait_until
-
-TIMEOUT = 5
+from tests.caches.waiting import PATIENT, wait_until
 
 
 def test_keys_are_found_while_their_slot_moves(
@@ -108,7 +106,7 @@ def test_there_is_an_end_to_being_sent_on(use_cluster: UseRedis, cluster: Cluste
     """And to the time for all nodes: so they count against the same limit."""
     store: Any = use_cluster()._clients.get()  # type: ignore[attr-defined]
     now, command = time.monotonic(), ("EXISTS", key_of("a"))
-    assert store.send(key_of("a"), [command], now + TIMEOUT) == [0]
+    assert store.send(key_of("a"), [command], now + PATIENT["timeout"]) == [0]
     with pytest.raises(redis.TimeoutError):
         store.send_each([(key_of("a"), command)], now)
     mislead(store, key_of("a"))
@@ -125,7 +123,7 @@ async def test_there_is_an_end_to_being_sent_on_in_an_event_loop(
     await cache.aclose()
     store = await cache._clients.aget()
     now, command = time.monotonic(), ("EXISTS", key_of("a"))
-    assert await store.send(key_of("a"), [command], now + TIMEOUT) == [0]
+    assert await store.send(key_of("a"), [command], now + PATIENT["timeout"]) == [0]
     with pytest.raises(redis.TimeoutError):
         await store.send_each([(key_of("a"), command)], now)
     mislead(store, key_of("a"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -38,7 +37,6 @@ def run(alias: str, task: str) -> Any:
     connection.close()
     done = subprocess.run(
         [sys.executable, "-m", crowd.__name__, json.dumps(database, default=str), task],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # Each replay is a line of its log.
         timeout=120,
