@@ -14,10 +14,10 @@ from django.http import HttpRequest, JsonResponse
 from django.test import RequestFactory, override_settings
 from django.urls import path
 
-from jti_replay.bearer import bearer_token
 from jti_replay.decorators import reserve_jti
+from jti_replay.kinds.bearer import bearer_token
 from jti_replay.profiles import get_profile
-from jti_replay.verification import verify
+from jti_replay.tokens.verification import verify
 
 from .method import compare, fresh_jtis, progress
 

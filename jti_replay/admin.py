@@ -12,11 +12,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from .backends.database import DatabaseCache
+from jti_replay.backends.database import DatabaseCache
+from jti_replay.reservation.digests import short_digest
+from jti_replay.reservation.retention import moment
+
 from .caches import replay_caches
-from .digests import short_digest
 from .exceptions import CacheError
-from .expiry import moment
 from .models import ReservedJTI
 
 if TYPE_CHECKING:

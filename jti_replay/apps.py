@@ -7,7 +7,7 @@ from django.core import checks
 from django.core.signals import setting_changed
 
 from . import conf
-from .checks.settings import check_deployment, check_settings
+from .checks import check_deployment, check_settings, check_stores
 
 
 class JTIReplayConfig(AppConfig):
@@ -19,8 +19,7 @@ class JTIReplayConfig(AppConfig):
 
     def ready(self) -> None:
         """Register them."""
-        from .checks.stores import check_stores
-        from .receivers import release_rolled_back
+        from .rollback.receivers import release_rolled_back
         from .signals import transaction_rolled_back
 
         checks.register(check_settings)

@@ -10,9 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.connection import BaseConnectionHandler, ConnectionProxy
 from django.utils.module_loading import import_string
 
+from jti_replay.backends.checks import NO_DEFAULT, check_cache, check_section
+from jti_replay.conf.refusal import refuse_errors
+
 from . import conf
-from .checks.caches import NO_DEFAULT, check_cache, check_section
-from .checks.refusal import refuse_errors
 
 if TYPE_CHECKING:
     from .backends.base import BaseReplayCache

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from asgiref.sync import iscoroutinefunction
 from django.db import DEFAULT_DB_ALIAS
 
+from jti_replay.admission.guard import Guard
+
 from .conf import DEFAULT_PROFILE
-from .guard import Guard
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

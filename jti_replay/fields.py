@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from .digests import DIGEST_SIZE
+from jti_replay.reservation.digests import DIGEST_SIZE
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper

@@ -16,8 +16,8 @@ from pytest_redis import factories
 
 from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
-from tests.caches import redis_group
-from tests.caches.waiting import PATIENT
+from tests.backends.redis import redis_group
+from tests.backends.waiting import PATIENT
 from tests.servers import missing, postgres_server, redis_executable
 
 # In debug mode asyncio warns of each step that took long. Of a busy machine that tells nothing.

@@ -15,10 +15,11 @@ import pytest
 from django.core.checks import run_checks
 
 from jti_replay import checks, replay_cache, signals
+from jti_replay.backends import checks as caches
 from jti_replay.backends.database import DatabaseCache
 from jti_replay.backends.memory import InMemoryCache
 from jti_replay.backends.redis import RedisCache
-from jti_replay.checks import caches, profiles
+from jti_replay.profiles import checks as profiles
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -142,14 +143,14 @@ def test_the_async_view_that_is_shown_can_be_defined() -> None:
 
 
 def test_every_check_is_documented_and_no_other() -> None:
-    package = Path(checks.__file__).parent.parent
+    package = Path(checks.__file__).parent
     source = "".join(path.read_text() for path in package.rglob("*.py"))
     ids = set(re.findall(r'"(jti_replay\.[EW]\d{3})"', source))
     assert set(re.findall(r"jti_replay\.[EW]\d{3}", text_of("docs/checks.md"))) == ids
 
 
 def test_the_purge_is_as_documented() -> None:
-    from jti_replay.backends.database import PURGE_BATCH, PURGE_INTERVAL
+    from jti_replay.backends.database.cache import PURGE_BATCH, PURGE_INTERVAL
 
     sentence = f"up to {PURGE_BATCH} of them after every {PURGE_INTERVAL} reserves"
     assert sentence in text_of("docs/database.md")
@@ -164,8 +165,11 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_the_defaults_are_as_documented() -> None:
-    from jti_replay.backends import base, database, memory, redis
-    from jti_replay.profiles import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
+    from jti_replay.backends import base
+    from jti_replay.backends.database import cache as database
+    from jti_replay.backends.memory import cache as memory
+    from jti_replay.backends.redis import cache as redis
+    from jti_replay.profiles.profile import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 
     for row in (
         f"| `TTL` | seconds | `{base.DEFAULT_TTL}` |",
@@ -180,7 +184,7 @@ def test_the_defaults_are_as_documented() -> None:
 
 
 def test_the_times_of_key_fetches_are_as_documented() -> None:
-    from jti_replay import jwks
+    from jti_replay.tokens import jwks
 
     for seconds, meaning in (
         (jwks.FETCH_TIMEOUT, "a fetch is given up"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.scale import regions, report, shards
-from jti_replay.backends.redis_keys import ClusterKeys
+from jti_replay.backends.redis.keys import ClusterKeys
 
 FEW = 3000
 

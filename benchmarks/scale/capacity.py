@@ -16,10 +16,10 @@ from django.test import override_settings
 from benchmarks.method import progress
 from benchmarks.redis_server import redis_server
 from jti_replay import replay_caches
-from jti_replay.backends.redis import DEFAULT_PREFIX, OWNER_SIZE
-from jti_replay.backends.redis_keys import ClusterKeys, Keys
-from jti_replay.backends.redis_scripts import RESERVE
-from jti_replay.digests import DIGEST_SIZE
+from jti_replay.backends.redis.cache import DEFAULT_PREFIX, OWNER_SIZE
+from jti_replay.backends.redis.keys import ClusterKeys, Keys
+from jti_replay.backends.redis.scripts import RESERVE
+from jti_replay.reservation.digests import DIGEST_SIZE
 
 FILLED = 300_000
 """Keys over which the growth of the server's memory is measured."""

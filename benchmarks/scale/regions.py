@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Protocol
 
-from jti_replay.digests import jti_digest
+from jti_replay.reservation.digests import jti_digest
 
 REGIONS = 3
 TOKENS = 100_000

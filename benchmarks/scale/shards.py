@@ -9,9 +9,9 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from jti_replay.backends.redis import DEFAULT_PREFIX
-from jti_replay.backends.redis_keys import ClusterKeys, Keys
-from jti_replay.digests import jti_digest
+from jti_replay.backends.redis.cache import DEFAULT_PREFIX
+from jti_replay.backends.redis.keys import ClusterKeys, Keys
+from jti_replay.reservation.digests import jti_digest
 
 SLOTS = 16_384
 SHARDS = (3, 6, 12, 48)

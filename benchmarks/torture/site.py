@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jti_replay.backends.redis import DEFAULT_PREFIX
-from jti_replay.backends.redis_keys import Keys
+from jti_replay.backends.redis.cache import DEFAULT_PREFIX
+from jti_replay.backends.redis.keys import Keys
 
 from . import setups
 from .board import UNANSWERED, Board

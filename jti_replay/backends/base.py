@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
-from jti_replay.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
-from jti_replay.digests import jti_digest
 from jti_replay.doctor.cache import examine_cache
-from jti_replay.events import Subject
 from jti_replay.exceptions import CacheError
-from jti_replay.expiry import GRACE, LATEST, earliest_forgetting
 from jti_replay.reservation import Reservation
+from jti_replay.reservation.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
+from jti_replay.reservation.digests import jti_digest
+from jti_replay.reservation.events import Subject
+from jti_replay.reservation.retention import GRACE, LATEST, earliest_forgetting
 from jti_replay.signals import jti_reserved
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.core.checks import CheckMessage
     from django.http import HttpRequest
 
-    from jti_replay.doctor.finding import Finding
+    from jti_replay.backends.findings import Finding
 
 DEFAULT_TTL = 300
 """Seconds for which a jti is remembered at the least."""
@@ -56,6 +56,9 @@ class BaseReplayCache:
 
     is_shared: ClassVar[bool] = True
     """Whether all processes of a site see the same entries."""
+
+    database: str | None = None
+    """The alias in ``settings.DATABASES`` of the database that holds the entries, if any."""
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         self.alias = alias

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from jti_replay.backends.findings import Finding
+
 from .cold_start import examine_cold_start
-from .finding import Finding
 from .probe import examine_reserve
 
 if TYPE_CHECKING:

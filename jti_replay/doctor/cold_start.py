@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .finding import Finding
+from jti_replay.backends.findings import Finding
 
 if TYPE_CHECKING:
     from jti_replay.backends.base import BaseReplayCache

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .finding import Finding
+from jti_replay.backends.findings import Finding
+
 from .time_limit import LIMIT, within
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from .finding import Finding
+from jti_replay.backends.findings import Finding
 
 if TYPE_CHECKING:
     from jti_replay.backends.base import BaseReplayCache

@@ -9,7 +9,7 @@ import pytest
 from django.core.checks import CheckMessage
 
 from jti_replay.backends.memory import InMemoryCache
-from jti_replay.checks.mappings import unknown_key
+from jti_replay.conf.rules import unknown_key
 
 from .configurations import MEMORY, REDIS, cache, found, ids, profile
 

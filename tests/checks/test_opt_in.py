@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 
-from jti_replay.checks.stores import check_stores
+from jti_replay.checks import check_stores
 from tests.servers import free_port
 
 from .configurations import DATABASE

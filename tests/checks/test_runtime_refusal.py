@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from jti_replay import conf, replay_caches
-from jti_replay.checks.refusal import refuse_errors
+from jti_replay.conf.refusal import refuse_errors
 from jti_replay.profiles import get_profile
 
 from .configurations import MEMORY, REDIS, SECRET, found, ids

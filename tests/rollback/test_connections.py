@@ -6,7 +6,7 @@ import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
 
 from jti_replay import Reservation, release_on_rollback, replay_cache
-from jti_replay.ledger import ATTRIBUTE
+from jti_replay.rollback.ledger import ATTRIBUTE
 from tests.models import Work
 from tests.rollback.attempts import WAYS, Attempt
 from tests.rollback.blocks import failing_block

@@ -13,7 +13,7 @@ import pytest
 from django.db import DatabaseError, Error, InterfaceError, connections, transaction
 from django.test import TestCase
 
-from jti_replay import ledger
+from jti_replay.rollback import ledger
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

@@ -16,7 +16,7 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from jti_replay import release_on_rollback, replay_cache
 from jti_replay.decorators import reserve_jti
-from jti_replay.transactions import NO_DATABASE
+from jti_replay.rollback.transactions import NO_DATABASE
 from tests.models import Work
 from tests.rollback.tokens import SECRET, bearer, new_token
 

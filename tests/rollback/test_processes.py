@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from jti_replay import ledger, release_on_rollback, replay_cache
+from jti_replay import release_on_rollback, replay_cache
+from jti_replay.rollback import ledger
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),

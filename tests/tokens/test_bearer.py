@@ -11,8 +11,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import RequestFactory
 
 from jti_replay import TokenInvalid
-from jti_replay.bearer import refuse
 from jti_replay.decorators import reserve_jti
+from jti_replay.kinds.bearer import refuse
 
 from .answers import (
     assert_inside,

@@ -6,7 +6,7 @@ import jwt
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jti_replay.jose import QuickJWS
+from jti_replay.tokens.parsing import QuickJWS
 
 ALPHABET = "ABCDwxyz0189-_"
 

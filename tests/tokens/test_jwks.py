@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from jti_replay import jwks
+from jti_replay.tokens import jwks
 
 from .answers import (
     assert_inside,

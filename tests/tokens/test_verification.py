@@ -10,7 +10,7 @@ import pytest
 
 from jti_replay import replay_cache
 from jti_replay.profiles import get_profile
-from jti_replay.verification import averify, verify
+from jti_replay.tokens.verification import averify, verify
 
 from .answers import assert_inside, assert_invalid, assert_nothing_reserved
 from .tokens import assembled, base64url, good_claims, signed

@@ -7,13 +7,13 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jti_replay.operations.doctor import Doctor
-from jti_replay.operations.operation import Operation
-from jti_replay.operations.purge import Purge
-from jti_replay.operations.release import Release
-from jti_replay.operations.reset import Reset
-from jti_replay.operations.stats import Stats
-from jti_replay.operations.verify import Verify
+from jti_replay.management.operations.doctor import Doctor
+from jti_replay.management.operations.operation import Operation
+from jti_replay.management.operations.purge import Purge
+from jti_replay.management.operations.release import Release
+from jti_replay.management.operations.reset import Reset
+from jti_replay.management.operations.stats import Stats
+from jti_replay.management.operations.verify import Verify
 
 OPERATIONS: dict[str, type[Operation]] = {
     "doctor": Doctor,

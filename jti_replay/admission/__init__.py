@@ -1,0 +1,1 @@
+"""The way of a request from its token to the view: find, verify, reserve, run."""

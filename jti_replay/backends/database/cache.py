@@ -1,0 +1,217 @@
+"""A replay cache in a database of the project, where the jti commits with the work."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.core import checks
+from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
+
+from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.database.checks import check_database
+from jti_replay.backends.database.diagnosis import examine_database
+from jti_replay.backends.findings import Finding
+from jti_replay.conf.rules import check_seconds, wrong_type
+from jti_replay.reservation.digests import jti_digest
+from jti_replay.reservation.events import Subject
+from jti_replay.rollback.ledger import Ledger, Transaction
+from jti_replay.rollback.query_block import is_sealed, unsealed
+
+from .connections import OwnConnections
+from .statements import Row
+from .table import NAME, Table
+
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger("jti_replay")
+
+DEFAULT_TIMEOUT = 2.0
+NAMESPACE_LENGTH = 255
+
+PURGE_INTERVAL = 128
+"""Reserves of a process after which one of them purges. The first count starts anywhere, so
+that processes which live shortly purge too."""
+
+PURGE_BATCH = 256
+"""Rows that one purge deletes at the most. More than the interval, so that it keeps up."""
+
+
+class ScopedDigest(bytes):
+    """A digest that knows its namespace, which is stored beside it for operators to read."""
+
+    namespace: str
+
+
+class Owner:
+    """Who holds a row, and the transaction that the row is part of, if there is one."""
+
+    __slots__ = ("number", "transaction")
+
+    def __init__(self, number: int, transaction: Transaction | None) -> None:
+        self.number = number
+        self.transaction = transaction
+
+
+class DatabaseCache(BaseReplayCache):
+    """
+    Keeps jtis in a table of the database that ``LOCATION``, an alias of
+    ``settings.DATABASES``, names: SQLite, PostgreSQL, MySQL or MariaDB.
+
+    A reserve inside a transaction on that database is part of it: the jti and the work that
+    it pays for are committed together or not at all, even if the process is killed. Who
+    wants the same jti meanwhile waits for the outcome. Outside a transaction it stands at
+    once.
+
+    OPTIONS:
+
+    - ``join`` (bool): False keeps it out of transactions, on a connection of its own. The
+      reservation then stands whatever the transaction does, and is released like those of
+      the other caches.
+    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default;
+      MariaDB rounds it up to a whole one. On Django's connections to SQLite and MySQL their
+      own time limits hold.
+
+    The asynchronous twins run in the thread that Django keeps for the database work of a
+    request (thread-sensitive), so that they share its connection.
+    """
+
+    known_options: ClassVar[frozenset[str]] = frozenset({"join", "timeout"})
+
+    def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
+        super().__init__(alias, params)
+        self.location = self.database = self.location or DEFAULT_DB_ALIAS
+        self.join: bool = self.options.get("join", True)
+        self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
+        self.digest = _scoped_digest
+        self._own_connections = OwnConnections(self.location, self.timeout)
+        self._table = Table(self._own_connections, self.timeout)
+        self._reserves = secrets.randbelow(PURGE_INTERVAL)
+
+    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        """Insert the row, or take it over if it has expired, in one statement."""
+        now = time.time()
+        # One more, because the database's clock counts whole milliseconds.
+        lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
+        namespace = digest.namespace if isinstance(digest, ScopedDigest) else ""
+        row = Row(bytes(digest), namespace, secrets.randbits(63), lifetime)
+        connection = self._connection()
+        joined = _in_transaction(connection)
+        if not self._table.reserve(connection, row, joined=joined):
+            return None
+        self._reserves += 1
+        if self._reserves >= PURGE_INTERVAL:
+            self._reserves = 0
+            self._purge_soon(connection)
+        owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
+        return owner, now + lifetime / 1000
+
+    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+        """Delete the row, if it is live and the owner's."""
+        if not isinstance(owner, Owner):
+            return self._table.change(self._connection(), "release_any", [bytes(digest)]) > 0
+        parameters = [bytes(digest), owner.number]
+        joined, connection = owner.transaction, connections[self.location]
+        if joined and is_sealed(connection):
+            # A rollback is being told of. If it was that of the row, no row is left.
+            if joined.rolled_back:
+                owner.transaction = None
+                return True
+            if joined is Ledger.of(connection).transaction:
+                # A savepoint. The row may be older, and nobody else can delete it yet.
+                with unsealed(connection):
+                    self._table.change(connection, "release", parameters)
+                owner.transaction = None
+                return True
+        return self._table.change(self._connection(), "release", parameters) > 0
+
+    def release_digest(self, digest: bytes, namespace: str) -> bool:
+        """Give a jti back by its digest and namespace as the table shows them."""
+        return self._release(Subject(self, "", namespace, stored=digest), digest, owner=None)
+
+    def joins(self, using: str) -> bool:
+        """Return whether a reserve is part of the transaction that is open on a database."""
+        return self.join and using == self.location
+
+    @property
+    def clock(self) -> str:
+        """The SQL for the present in milliseconds since 1970, by which rows expire."""
+        return self._table.statements(self._connection()).now
+
+    def complete_since(self) -> float | None:
+        """Return when the table was made, or the latest :meth:`begin_anew`."""
+        return self._table.complete_since(self._connection()) / 1000 or None
+
+    def begin_anew(self) -> None:
+        """Note that the memory begins now: rows may be missing, as after a restored backup."""
+        connection = self._connection()
+        self._table.complete_since(connection)
+        self._table.change(connection, "begin_anew", [])
+
+    def count(self) -> int:
+        """Return the number of live entries."""
+        return self._table.number(self._connection(), "count", [])
+
+    def backlog(self) -> int:
+        """Return the number of expired rows that are to be purged."""
+        return self._table.number(self._connection(), "backlog", [])
+
+    def purge(self, batch: int = PURGE_BATCH) -> int:
+        """Delete so many expired rows at the most. Return how many there were."""
+        return self._table.change(self._connection(), "purge", [batch])
+
+    def diagnose(self) -> Iterator[Finding]:
+        """Say what the store would survive."""
+        return examine_database(self, NAME)
+
+    def close(self) -> None:
+        """Close the connections of its own. The others are Django's."""
+        self._own_connections.close()
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        """Refuse options of a wrong type, and a database that cannot do what they say."""
+        messages: list[checks.CheckMessage] = []
+        join: object = self.join
+        if not isinstance(join, bool):
+            messages.append(
+                wrong_type(f"join of the replay cache {self.alias!r}", join, "a bool")
+            )
+        messages += check_seconds(f"timeout of the replay cache {self.alias!r}", self.timeout)
+        messages += check_database(self.alias, self.location, alone=not self.join)
+        return messages
+
+    def _purge_soon(self, connection: BaseDatabaseWrapper) -> None:
+        if not _in_transaction(connection):
+            self._purge_quietly()
+        elif connection.in_atomic_block:
+            # Not in somebody's transaction, which would hold the locks until its end.
+            transaction.on_commit(self._purge_quietly, using=self.location, robust=True)
+
+    def _purge_quietly(self) -> None:
+        try:
+            self.purge()
+        except Error as error:
+            logger.warning("The replay cache %r could not purge: %s", self.alias, error)
+
+    def _connection(self) -> BaseDatabaseWrapper:
+        if self.join:
+            connection = connections[self.location]
+            if not is_sealed(connection):
+                return connection
+        return self._own_connections.get()
+
+
+def _scoped_digest(namespace: str, jti: str) -> ScopedDigest:
+    digest = ScopedDigest(jti_digest(namespace, jti))
+    # Escaped, because not every database takes every character.
+    digest.namespace = namespace.encode("unicode_escape").decode("ascii")[:NAMESPACE_LENGTH]
+    return digest
+
+
+def _in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    return connection.in_atomic_block or not connection.get_autocommit()

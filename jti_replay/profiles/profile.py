@@ -1,0 +1,97 @@
+"""The profiles of ``JTI_REPLAY["PROFILES"]``: how a token is verified, and where it is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from jti_replay import conf
+from jti_replay.conf.refusal import refuse_errors
+from jti_replay.tokens.jwks import RemoteKeys
+from jti_replay.tokens.keys import KeySource, key_from_setting
+
+from .checks import check_profile, check_section
+
+DEFAULT_LEEWAY = 30
+"""Seconds of clock skew that are accepted."""
+
+DEFAULT_MAX_LIFETIME = 3600
+"""Seconds that a token may live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How the tokens of one kind are verified, and the cache in which their jtis are kept."""
+
+    name: str
+    keys: KeySource
+    algorithms: tuple[str, ...]
+    issuers: tuple[str, ...]
+    audiences: tuple[str, ...]
+    leeway: float
+    max_lifetime: float
+    cache: str
+
+    @classmethod
+    def from_settings(cls, name: str, params: Mapping[str, Any]) -> Profile:
+        """
+        Return the profile that the settings describe.
+
+        Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if they cannot work.
+        """
+        refuse_errors(check_profile(name, params))
+        algorithms = tuple(params["ALGORITHMS"])
+        return cls(
+            name=name,
+            keys=(
+                RemoteKeys(params["JWKS_URL"], algorithms)
+                if "JWKS_URL" in params
+                else key_from_setting(params["KEY"], algorithms)
+            ),
+            algorithms=algorithms,
+            issuers=_names(params.get("ISSUER")),
+            audiences=_names(params.get("AUDIENCE")),
+            leeway=params.get("LEEWAY", DEFAULT_LEEWAY),
+            max_lifetime=params.get("MAX_LIFETIME", DEFAULT_MAX_LIFETIME),
+            cache=params.get("CACHE", conf.DEFAULT_ALIAS),
+        )
+
+
+_profiles: dict[str, Profile] = {}
+
+
+def get_profile(name: str) -> Profile:
+    """
+    Return a profile by its name.
+
+    Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if there is none, or if its
+    settings cannot work.
+    """
+    profile = _profiles.get(name)
+    if profile is None:
+        profiles = conf.profiles()
+        refuse_errors(check_section(profiles))
+        if name not in profiles:
+            raise ImproperlyConfigured(f"{conf.SETTING} has no profile named {name!r}.")
+        # Of two threads that come first, both shall get the same one, and its keys.
+        profile = _profiles.setdefault(name, Profile.from_settings(name, profiles[name]))
+    return profile
+
+
+def reset() -> None:
+    """Forget all profiles and the keys that they have fetched, to build them anew."""
+    _profiles.clear()
+
+
+# A fork may catch a fetch of keys half-way, and its thread does not come along.
+os.register_at_fork(after_in_child=reset)
+
+
+def _names(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)

@@ -1,0 +1,142 @@
+"""Where the key comes from that a token is verified with: the settings, or a function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import jwt
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
+from django.utils.module_loading import import_string
+
+from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
+
+from .parsing import read_unverified
+
+DOTTED_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
+"""What looks like the path of a function. Some write a colon before its name."""
+
+
+class KeySource(Protocol):
+    """Gives the key for a token. The token is not verified yet, so it may say anything."""
+
+    def get(self, token: str) -> Any:
+        """
+        Return a key that PyJWT takes.
+
+        Raises :exc:`~jti_replay.TokenInvalid` if there is none for this token,
+        :exc:`~jti_replay.KeysUnavailable` if that cannot be told, and
+        :exc:`jwt.InvalidTokenError` if it cannot be read.
+        """
+
+    async def aget(self, token: str) -> Any:
+        """Do what :meth:`get` does, without blocking the event loop."""
+
+
+class StaticKey:
+    """
+    One key for all tokens: a secret for HMAC, or a public key in PEM.
+
+    It is parsed once. Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if it does
+    not fit one of the algorithms, so that no token can choose another way to use it
+    (RFC 8725 2.1), or if it is shorter than they ask for (RFC 7518 3.2).
+    """
+
+    def __init__(self, key: str | bytes, algorithms: Sequence[str]) -> None:
+        for name in algorithms:
+            algorithm = jwt.get_algorithm_by_name(name)
+            try:
+                self.key = algorithm.prepare_key(key)
+            except Exception as error:
+                raise ImproperlyConfigured(
+                    f"KEY cannot be used with {name}: {error}"
+                ) from error
+            if hasattr(self.key, "private_bytes"):
+                raise ImproperlyConfigured("KEY is a private key. Set the public one.")
+            if too_short := algorithm.check_key_length(self.key):
+                raise ImproperlyConfigured(f"KEY is too short: {too_short}")
+
+    def get(self, token: str) -> Any:
+        """Return the key."""
+        return self.key
+
+    async def aget(self, token: str) -> Any:
+        """Return the key."""
+        return self.key
+
+
+class KeyFunction:
+    """
+    A function of the project, ``f(header, claims) -> key``, sync or async.
+
+    Both arguments are unverified. It returns None, or raises a :exc:`LookupError` or a
+    model's ``DoesNotExist``, if it has no key for them. Any other error means that the keys
+    cannot be had.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self._function = function
+        # An object may have an asynchronous __call__().
+        self._is_async = any(map(iscoroutinefunction, (function, type(function).__call__)))
+
+    def get(self, token: str) -> Any:
+        """Return what the function returns."""
+        header, claims = read_unverified(token)
+        call = async_to_sync(self._function) if self._is_async else self._function
+        try:
+            return _found(call(header, claims))
+        except JTIReplayError:
+            raise
+        except Exception as error:
+            raise _explained(error) from error
+
+    async def aget(self, token: str) -> Any:
+        """Return what the function returns. A sync one runs in a thread."""
+        if not self._is_async:
+            # Its errors are explained in the thread: asyncio does not carry a StopIteration.
+            return await sync_to_async(self.get)(token)
+        header, claims = read_unverified(token)
+        try:
+            return _found(await self._function(header, claims))
+        except JTIReplayError:
+            raise
+        except Exception as error:
+            raise _explained(error) from error
+
+
+def key_from_setting(value: Any, algorithms: Sequence[str]) -> KeySource:
+    """
+    Return the source that a KEY setting means.
+
+    A str that looks like a dotted path is one: as a secret, a mistyped path would be a key
+    that anybody can guess. Raises :exc:`~django.core.exceptions.ImproperlyConfigured`.
+    """
+    if callable(value):
+        return KeyFunction(value)
+    if isinstance(value, str) and DOTTED_PATH.fullmatch(value):
+        try:
+            function = import_string(value)
+        except Exception as error:  # The module may raise anything.
+            raise ImproperlyConfigured(
+                f"KEY looks like the path of a function, but cannot be imported: {error}"
+            ) from error
+        if not callable(function):
+            raise ImproperlyConfigured("KEY is the path of something that cannot be called.")
+        return KeyFunction(function)
+    if isinstance(value, str | bytes):
+        return StaticKey(value, algorithms)
+    raise ImproperlyConfigured(f"KEY must be a str or bytes, not {type(value).__name__}.")
+
+
+def _found(key: Any) -> Any:
+    if key is None:
+        raise TokenInvalid("The token is signed with an unknown key.")
+    return key
+
+
+def _explained(error: Exception) -> JTIReplayError:
+    if isinstance(error, LookupError | ObjectDoesNotExist):
+        return TokenInvalid("The token is signed with an unknown key.")
+    return KeysUnavailable(f"The key function failed: {type(error).__name__}: {error}")

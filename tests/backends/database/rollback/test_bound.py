@@ -1,0 +1,200 @@
+"""How a reservation that is part of a transaction is told of, bound and released."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.db.backends.signals import connection_created
+
+from jti_replay import Reservation, release_on_rollback, replay_cache
+from jti_replay.backends.database.connections import OwnConnections
+from jti_replay.signals import jti_released, transaction_rolled_back
+from tests.backends.database.conftest import UseCache
+from tests.rollback.blocks import failing_block
+from tests.rollback.signals import connected
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+def reserve(jti: str) -> Reservation:
+    reservation = replay_cache.reserve(jti)
+    assert reservation
+    return reservation
+
+
+def is_reserved(jti: str) -> bool:
+    """Return whether a jti is held, without holding it from now on."""
+    reservation = replay_cache.reserve(jti)
+    return reservation is None or not reservation.release()
+
+
+@pytest.fixture
+def released() -> Any:
+    """The reservations that were released, in their order."""
+    told: list[Any] = []
+
+    def receiver(reservation: Any, **kwargs: Any) -> None:
+        told.append(reservation)
+
+    with connected(jti_released, receiver):
+        yield told
+
+
+@pytest.mark.parametrize("savepoint", [False, True], ids=["transaction", "savepoint"])
+def test_a_rollback_is_told_like_that_of_any_other_cache(
+    using: str, released: list[Any], savepoint: bool
+) -> None:
+    rollbacks: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        rollbacks.append((kwargs["using"], kwargs["reservations"], kwargs["savepoint"]))
+
+    with connected(transaction_rolled_back, receiver):
+        if savepoint:
+            with transaction.atomic(using), failing_block(using):
+                reservation = reserve("a")
+                assert release_on_rollback(reservation, using)
+        else:
+            with failing_block(using):
+                reservation = reserve("a")
+                assert release_on_rollback(reservation, using)
+    assert rollbacks == [(using, (reservation,), savepoint)]
+    assert released == [reservation]
+    assert reservation.release() is False
+    assert not is_reserved("a")
+
+
+def test_a_rollback_needs_no_second_connection(using: str) -> None:
+    connections[using].ensure_connection()
+    made: list[Any] = []
+
+    def receiver(connection: Any, **kwargs: Any) -> None:
+        made.append(connection)
+
+    with connected(connection_created, receiver):
+        with failing_block(using):
+            assert release_on_rollback(reserve("a"), using)
+        with transaction.atomic(using), failing_block(using):
+            assert release_on_rollback(reserve("b"), using)
+    assert made == []
+
+
+def test_one_that_is_not_bound_goes_too_and_nobody_is_told(
+    using: str, released: list[Any]
+) -> None:
+    with failing_block(using):
+        reservation = reserve("a")
+    assert reservation.release() is False
+    assert released == []
+    assert not is_reserved("a")
+
+
+def test_one_that_was_reserved_before_the_savepoint_it_is_bound_in_is_released_with_that(
+    using: str, released: list[Any]
+) -> None:
+    with transaction.atomic(using):
+        reservation, other = reserve("a"), reserve("other")
+        with failing_block(using):
+            assert release_on_rollback(reservation, using)
+        assert not is_reserved("a")
+    assert reservation in released
+    assert not is_reserved("a")
+    assert is_reserved("other")
+    assert other.release() is True
+
+
+def test_one_that_was_committed_is_released_with_a_later_transaction(using: str) -> None:
+    with transaction.atomic(using):
+        reservation = reserve("a")
+    with failing_block(using):
+        assert release_on_rollback(reservation, using)
+    assert not is_reserved("a")
+
+
+def test_one_that_was_bound_and_committed_is_kept_for_good(using: str) -> None:
+    with transaction.atomic(using):
+        reservation = reserve("a")
+        assert release_on_rollback(reservation, using)
+    with failing_block(using):
+        assert release_on_rollback(reservation, using)
+    assert is_reserved("a")
+
+
+def test_one_that_was_reserved_before_any_transaction_is_released(using: str) -> None:
+    reservation = reserve("a")
+    assert release_on_rollback(reservation, using) is False
+    with failing_block(using):
+        assert release_on_rollback(reservation, using)
+    assert not is_reserved("a")
+
+
+def test_one_that_is_bound_to_a_second_database_stands_if_its_own_commits(using: str) -> None:
+    with transaction.atomic(using):
+        reservation = reserve("a")
+        assert release_on_rollback(reservation, using)
+        with failing_block("memory"):
+            assert release_on_rollback(reservation, "memory")
+    assert is_reserved("a")
+
+
+def test_one_that_is_released_by_hand_is_not_released_again(
+    using: str, released: list[Any]
+) -> None:
+    with transaction.atomic(using):
+        reservation = reserve("a")
+        assert reservation.release() is True
+        assert not is_reserved("a")
+    assert released[0] is reservation
+    assert not is_reserved("a")
+
+
+def test_a_receiver_can_reserve_on_a_connection_beside_the_one_that_rolled_back(
+    using: str,
+) -> None:
+    taken: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        taken.append(replay_cache.reserve("of the receiver"))
+
+    with connected(transaction_rolled_back, receiver), failing_block(using):
+        assert release_on_rollback(reserve("a"), using)
+    assert taken[0]
+    assert is_reserved("of the receiver")
+    assert taken[0].release() is True
+
+
+@pytest.mark.parametrize("alias", ["default", "postgres"])
+def test_a_cache_that_does_not_join_is_released_by_the_signal(
+    alias: str, use_cache: UseCache, postgres: str, released: list[Any]
+) -> None:
+    use_cache(alias, join=False)
+    with transaction.atomic(alias):
+        reservation = reserve("a")
+        with failing_block(alias):
+            kept = reserve("kept")
+        assert release_on_rollback(reservation, alias)
+        transaction.set_rollback(True, using=alias)
+    assert released == [reservation]
+    assert not is_reserved("a")
+    assert is_reserved("kept")
+    assert kept.release() is True
+
+
+def test_a_forked_child_has_connections_of_its_own(transactional_db: None) -> None:
+    ours = OwnConnections("default", 1)
+    held = ours.get()
+    held.ensure_connection()
+    raw = held.connection
+    pid = os.getpid()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: pid + 1)
+        ours.close()
+        assert held.connection is raw
+        assert ours.get() is not held
+    del held
+    assert raw.execute("SELECT 1").fetchone() == (1,)
+    raw.close()
+    ours.close()

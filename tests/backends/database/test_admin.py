@@ -1,0 +1,239 @@
+"""What operators see and do in Django's admin."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.messages import get_messages
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.core.serializers import deserialize, serialize
+from django.db import connections, transaction
+from django.test import Client
+from django.urls import path
+
+from jti_replay import replay_cache
+from jti_replay.models import ReservedJTI
+from jti_replay.reservation.digests import jti_digest
+from jti_replay.signals import cache_failed, jti_released
+from tests.backends.database.conftest import UseCache
+from tests.rollback.signals import connected
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+LIST = "/admin/jti_replay/reservedjti/"
+
+
+@pytest.fixture(autouse=True)
+def _admin(settings: Any) -> None:
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    settings.TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+    settings.STATIC_URL = "/static/"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.ROOT_URLCONF = (path("admin/", admin.site.urls),)
+
+
+@pytest.fixture(params=["default", "postgres"])
+def location(request: pytest.FixtureRequest, postgres: str, use_cache: UseCache) -> str:
+    """The database that keeps the jtis, which need not be that of the admin."""
+    use_cache(request.param)
+    return str(request.param)
+
+
+def sign_in(*permissions: str) -> Client:
+    """Return a client of an operator who may do so much with reservations."""
+    user = User.objects.create_user("operator", is_staff=True)
+    ContentType.objects.clear_cache()  # A flush took what it remembers.
+    content_type = ContentType.objects.get_for_model(ReservedJTI)
+    for name in permissions:
+        permission, _ = Permission.objects.get_or_create(
+            codename=f"{name}_reservedjti", content_type=content_type
+        )
+        user.user_permissions.add(permission)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def key(jti: str, namespace: str = "issuer") -> str:
+    return jti_digest(namespace, jti).hex()
+
+
+def test_live_reservations_are_shown_and_others_not(location: str) -> None:
+    assert replay_cache.reserve("live", namespace="https://issuer.example")
+    assert replay_cache.reserve("expired", namespace="issuer of the past")
+    ReservedJTI.objects.using(location).filter(namespace__contains="past").update(expires_at=1)
+    page = sign_in("view").get(LIST)
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert key("live", "https://issuer.example")[:16] in text
+    assert "https://issuer.example" in text
+    assert "issuer of the past" not in text
+    assert "1 reserved jti" in text
+
+
+def test_one_reservation_is_shown_and_cannot_be_changed(location: str) -> None:
+    assert replay_cache.reserve("a", namespace="issuer")
+    client = sign_in("view", "change", "add")
+    page = client.get(f"{LIST}{key('a')}/change/")
+    assert page.status_code == 200
+    assert b"issuer" in page.content
+    assert b'name="_save"' not in page.content
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.get(f"{LIST}{key('b')}/change/").status_code == 302
+    assert client.get(f"{LIST}no-digest/change/").status_code == 302
+
+
+def test_a_release_is_told_and_logged(location: str) -> None:
+    reservations = [replay_cache.reserve(jti, namespace="issuer") for jti in "abc"]
+    told: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append((kwargs["alias"], kwargs["namespace"], kwargs["digest"]))
+
+    with connected(jti_released, receiver):
+        page = sign_in("view", "delete").post(
+            LIST,
+            {"action": "release", "_selected_action": [key("a"), key("b")]},
+            follow=True,
+        )
+    assert "Released 2 jtis." in page.content.decode()
+    assert sorted(told) == sorted(
+        ("default", "issuer", each.digest) for each in reservations[:2] if each
+    )
+    assert sorted(LogEntry.objects.values_list("object_id", flat=True)) == sorted(
+        [key("a"), key("b")]
+    )
+    assert replay_cache.reserve("a", namespace="issuer")
+    assert replay_cache.reserve("c", namespace="issuer") is None
+
+
+def test_a_deletion_is_a_release_too(location: str) -> None:
+    assert replay_cache.reserve("a", namespace="issuer")
+    told: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append(kwargs["digest"])
+
+    with connected(jti_released, receiver):
+        page = sign_in("view", "delete").post(
+            f"{LIST}{key('a')}/delete/", {"post": "yes"}, follow=True
+        )
+    assert page.status_code == 200
+    assert told == [key("a")[:16]]
+    assert replay_cache.reserve("a", namespace="issuer")
+
+
+@pytest.mark.parametrize("permissions", [(), ("view",), ("view", "change", "add")])
+def test_a_release_needs_the_permission_to_delete(
+    location: str, permissions: tuple[str, ...]
+) -> None:
+    assert replay_cache.reserve("a", namespace="issuer")
+    client = sign_in(*permissions)
+    client.post(LIST, {"action": "release", "_selected_action": [key("a")]})
+    client.post(f"{LIST}{key('a')}/delete/", {"post": "yes"})
+    client.post(LIST, {"action": "delete_selected", "_selected_action": [key("a")]})
+    assert replay_cache.reserve("a", namespace="issuer") is None
+    assert b"Release" not in client.get(LIST).content
+    assert client.get(LIST).status_code == (200 if permissions else 403)
+
+
+def test_django_s_own_deletion_is_not_offered(location: str) -> None:
+    assert replay_cache.reserve("a", namespace="issuer")
+    page = sign_in("view", "delete").get(LIST)
+    assert b"Release the selected jtis" in page.content
+    assert b"delete_selected" not in page.content
+
+
+def test_a_release_that_fails_is_shown(
+    postgres: str, use_cache: UseCache, other_session: Any
+) -> None:
+    use_cache(postgres)
+    assert replay_cache.reserve("a", namespace="issuer")
+    client = sign_in("view", "delete")
+    told: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append(kwargs["digest"])
+
+    with connected(cache_failed, receiver), transaction.atomic(postgres):
+        connections[postgres].cursor().execute("SET LOCAL statement_timeout = 200")
+        other_session.set_autocommit(False)
+        other_session.cursor().execute("SELECT 1 FROM jti_replay_reservedjti FOR UPDATE")
+        page = client.post(LIST, {"action": "release", "_selected_action": [key("a")]})
+        other_session.rollback()
+        transaction.set_rollback(True, using=postgres)
+    assert page.status_code == 302
+    shown = [str(message) for message in get_messages(page.wsgi_request)]
+    assert len(shown) == 1
+    assert "statement timeout" in shown[0]
+    assert told == [key("a")[:16]]
+    assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize("value", [{}, {"CACHES": None}])
+def test_without_such_a_cache_there_is_nothing_to_see(settings: Any, value: Any) -> None:
+    settings.JTI_REPLAY = value
+    client = sign_in("view", "delete")
+    assert b"reservedjti" not in client.get("/admin/").content
+    assert b"0 reserved jtis" in client.get(LIST).content
+
+
+def test_the_index_names_it(location: str) -> None:
+    assert b"reservedjti" in sign_in("view").get("/admin/").content
+
+
+def test_the_app_works_without_the_admin() -> None:
+    program = (
+        "import django; from django.conf import settings;"
+        "settings.configure(INSTALLED_APPS=['jti_replay']); django.setup();"
+        "from django.core.management import call_command; call_command('check');"
+        "import sys; sys.exit('django.contrib.admin' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+# The column of the digests.
+
+
+def test_a_digest_is_written_in_hexadecimal(
+    transactional_db: None, use_cache: UseCache
+) -> None:
+    use_cache("default")
+    assert replay_cache.reserve("a", namespace="issuer")
+    row = ReservedJTI.objects.get(pk=key("a"))
+    assert row == ReservedJTI.objects.get(pk=jti_digest("issuer", "a"))
+    assert str(row) == str(row.pk) == key("a")
+    text = serialize("json", [row])
+    assert key("a") in text
+    assert [each.object.pk for each in deserialize("json", text)] == [row.pk]
+    with pytest.raises(ValidationError):
+        ReservedJTI.objects.get(pk="no digest")
+
+
+def test_the_migrations_are_complete(transactional_db: None) -> None:
+    call_command("makemigrations", "jti_replay", check=True, dry_run=True, verbosity=0)
+    assert "jti_replay_reservedjti" in connections["default"].introspection.table_names()

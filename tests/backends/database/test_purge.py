@@ -1,0 +1,222 @@
+"""Expired rows go: in small batches on the way, and by a command."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections, transaction
+
+from jti_replay import replay_cache
+from jti_replay.backends.database.cache import PURGE_BATCH, PURGE_INTERVAL, DatabaseCache
+from jti_replay.models import ReservedJTI
+from tests.backends.database.conftest import BACKEND, UseCache
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
+
+
+def fill(alias: str, number: int, *, expires_at: int = 1) -> None:
+    """Add rows that have expired long ago."""
+    ReservedJTI.objects.using(alias).bulk_create(
+        ReservedJTI(
+            digest=b"%16d" % (row + expires_at), namespace="", owner=row, expires_at=expires_at
+        )
+        for row in range(number)
+    )
+
+
+def rows(alias: str) -> int:
+    return ReservedJTI.objects.using(alias).count()
+
+
+@EACH
+def test_a_table_never_grows_without_end(server: str, use_cache: UseCache) -> None:
+    cache = use_cache(server)
+    fill(server, 2 * PURGE_BATCH)
+    for number in range(2 * PURGE_INTERVAL):
+        assert replay_cache.reserve(f"{number}")
+    assert rows(server) <= 2 * PURGE_INTERVAL + PURGE_BATCH
+    assert cache.backlog() <= PURGE_BATCH
+    for number in range(PURGE_INTERVAL):
+        assert replay_cache.reserve(f"more {number}")
+    assert cache.backlog() == 0
+    assert cache.count() == rows(server) == 3 * PURGE_INTERVAL
+
+
+@EACH
+def test_a_purge_takes_the_oldest_and_no_more_than_a_batch(
+    server: str, use_cache: UseCache
+) -> None:
+    cache = use_cache(server)
+    fill(server, 5, expires_at=2000)
+    fill(server, 5, expires_at=1000)
+    live = replay_cache.reserve("live")
+    assert cache.purge(7) == 7
+    left = ReservedJTI.objects.using(server).filter(expires_at__lte=2000)
+    assert set(left.values_list("expires_at", flat=True)) == {2000}
+    assert cache.purge() == 3
+    assert cache.purge() == 0
+    assert live
+    assert live.release()
+
+
+@EACH
+def test_a_purge_does_not_look_at_what_is_live(server: str, use_cache: UseCache) -> None:
+    cache: Any = use_cache(server)
+    fill(server, 3000, expires_at=10**15)
+    connection = connections[server]
+    sql = cache._table.statements(connection).purge
+    explain = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN", "mysql": "EXPLAIN"}
+    with connection.cursor() as cursor:
+        analyze = "ANALYZE" if connection.vendor != "mysql" else "ANALYZE TABLE"
+        cursor.execute(f"{analyze} jti_replay_reservedjti")
+        cursor.execute(f"{explain[connection.vendor]} {sql}", [PURGE_BATCH])
+        plan = str(cursor.fetchall())
+    assert "jti_replay_reservedjti_expires_at" in plan
+    assert "Seq Scan" not in plan
+
+
+def test_postgresql_needs_no_statistics_for_it(postgres: str, use_cache: UseCache) -> None:
+    cache: Any = use_cache(postgres)
+    connection = connections[postgres]
+    sql = cache._table.statements(connection).purge
+    with transaction.atomic(postgres), connection.cursor() as cursor:
+        # A new table, which nobody analyzes meanwhile.
+        cursor.execute(
+            "CREATE TEMPORARY TABLE unknown (LIKE jti_replay_reservedjti INCLUDING ALL)"
+            " ON COMMIT DROP"
+        )
+        cursor.execute(
+            "INSERT INTO unknown (digest, namespace, owner, expires_at)"
+            " SELECT decode(md5(n::text), 'hex'), '', n, 10^15"
+            " FROM generate_series(1, 15000) AS n"
+        )
+        cursor.execute(
+            f"EXPLAIN {sql.replace('jti_replay_reservedjti', 'unknown')}", [PURGE_BATCH]
+        )
+        plan = str(cursor.fetchall())
+    assert "unknown_expires_at_idx" in plan
+
+
+@EACH
+def test_in_a_transaction_the_purge_waits_for_the_commit(
+    server: str, use_cache: UseCache
+) -> None:
+    cache = use_cache(server)
+    fill(server, 1)
+    with transaction.atomic(server):
+        for number in range(PURGE_INTERVAL):
+            assert replay_cache.reserve(f"{number}")
+        assert cache.backlog() == 1
+    assert cache.backlog() == 0
+
+
+def test_a_manual_transaction_is_not_burdened_with_a_purge(
+    postgres: str, use_cache: UseCache
+) -> None:
+    cache = use_cache(postgres)
+    fill(postgres, 1)
+    transaction.set_autocommit(False, postgres)
+    try:
+        for number in range(PURGE_INTERVAL):
+            assert replay_cache.reserve(f"{number}")
+        assert cache.backlog() == 1
+        transaction.commit(postgres)
+    finally:
+        transaction.set_autocommit(True, postgres)
+
+
+def test_processes_that_live_shortly_purge_too() -> None:
+    counts = {DatabaseCache("default", {"LOCATION": "default"})._reserves for _ in range(200)}
+    assert len(counts) > PURGE_INTERVAL / 2
+    assert max(counts) < PURGE_INTERVAL
+
+
+def test_a_purge_that_fails_is_logged_and_loses_no_reservation(
+    postgres: str, use_cache: UseCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_cache(postgres)
+
+    def refuse(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith("DELETE"):
+            sql = "DELETE FROM no_such_table"
+        return execute(sql, *args)
+
+    with connections[postgres].execute_wrapper(refuse):
+        for number in range(PURGE_INTERVAL):
+            assert replay_cache.reserve(f"{number}")
+    assert "could not purge" in caplog.text
+
+
+# The command.
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def purge(*arguments: str, stderr: io.StringIO | None = None) -> str:
+    output = io.StringIO()
+    call_command("jti_replay", "purge", *arguments, stdout=output, stderr=stderr)
+    return output.getvalue()
+
+
+@EACH
+def test_the_command_purges_all(server: str, use_cache: UseCache) -> None:
+    use_cache(server)
+    fill(server, 600)
+    assert replay_cache.reserve("live")
+    assert purge() == "default: 600 rows purged, 1 are live.\n"
+    assert rows(server) == 1
+    assert purge() == "default: 0 rows purged, 1 are live.\n"
+
+
+def test_it_shows_progress_on_a_terminal_if_there_is_much_to_do(use_cache: UseCache) -> None:
+    use_cache("default")
+    fill("default", 100)
+    terminal = Terminal()
+    purge("--batch=30", stderr=terminal)
+    assert "[#########                     ]  30%" in terminal.getvalue()
+    assert terminal.getvalue().endswith("[##############################] 100%\n")
+    terminal, pipe = Terminal(), io.StringIO()
+    fill("default", 30)
+    purge("--batch=30", stderr=terminal)
+    fill("default", 100)
+    purge("--batch=30", stderr=pipe)
+    assert terminal.getvalue() == pipe.getvalue() == ""
+    assert rows("default") == 0
+
+
+def test_it_purges_the_cache_that_it_is_told_to(settings: Any) -> None:
+    settings.JTI_REPLAY = {
+        "CACHES": {
+            "default": {"BACKEND": "jti_replay.backends.memory.InMemoryCache"},
+            "on file": {"BACKEND": BACKEND},
+            "in memory": {"BACKEND": BACKEND, "LOCATION": "memory"},
+        }
+    }
+    fill("default", 1)
+    fill("memory", 1)
+    assert purge("--cache=in memory") == "in memory: 1 rows purged, 0 are live.\n"
+    assert [rows("default"), rows("memory")] == [1, 0]
+    assert purge() == (
+        "on file: 1 rows purged, 0 are live.\nin memory: 0 rows purged, 0 are live.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cache=other"], "There is no replay cache 'other'."),
+        (["--cache=default"], "The replay cache 'default' is not in a database."),
+        (["--batch=0"], "--batch must be 1 or more."),
+    ],
+)
+def test_it_refuses_what_it_cannot_do(arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        purge(*arguments)

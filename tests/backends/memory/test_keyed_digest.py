@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from jti_replay.backends.memory import keyed_digest
+from jti_replay.backends.memory.keyed_digest import (
+    DIGEST_SIZE,
+    MOST_NAMESPACES,
+    Blake2Digest,
+    KeyedDigest,
+    SiphashDigest,
+)
+
+
+@pytest.fixture(params=[SiphashDigest, Blake2Digest])
+def digest(request: pytest.FixtureRequest) -> KeyedDigest:
+    made: KeyedDigest = request.param()
+    return made
+
+
+def test_equal_pairs_have_one_digest(digest: KeyedDigest) -> None:
+    assert digest("issuer", "jti") == digest("issuer", "".join(["j", "ti"]))
+    assert len(digest("issuer", "jti")) == DIGEST_SIZE
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("issue", "rjti"),
+        ("", "issuerjti"),
+        ("6:issuer", "jti"),
+        ("issuer", "JTI"),
+        ("issuer", "jti\0"),
+        ("issuer", "jti\ud800"),
+    ],
+)
+def test_other_pairs_have_others(digest: KeyedDigest, other: tuple[str, str]) -> None:
+    assert digest("issuer", "jti") != digest(*other)
+
+
+def test_texts_of_equal_bytes_in_memory_are_told_apart(digest: KeyedDigest) -> None:
+    # CPython hashes the characters as they lie there, one or two bytes each.
+    assert digest("", "a\x01b\x01") != digest("", "\u0161\u0162")
+
+
+def test_nobody_else_can_foresee_it(digest: KeyedDigest) -> None:
+    assert digest("", "jti") != SiphashDigest()("", "jti")
+    assert digest("", "jti") != Blake2Digest()("", "jti")
+
+
+def test_any_number_of_namespaces_takes_bounded_room(digest: KeyedDigest) -> None:
+    first = digest("0", "jti")
+    for number in range(MOST_NAMESPACES + 1):
+        digest(str(number), "jti")
+    assert digest("0", "jti") == first
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (SimpleNamespace(width=64, algorithm="siphash13"), "SiphashDigest"),
+        (SimpleNamespace(width=32, algorithm="siphash13"), "Blake2Digest"),
+        (SimpleNamespace(width=64, algorithm="fnv"), "Blake2Digest"),
+    ],
+)
+def test_a_weak_hash_of_python_is_not_used(
+    info: SimpleNamespace, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "hash_info", info)
+    assert type(keyed_digest.keyed_digest()).__name__ == expected

@@ -1,0 +1,203 @@
+"""What a server carries out although nobody waits for it any more is taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from jti_replay import CacheError
+from jti_replay.backends.redis import lost_replies as redis_orphans
+from jti_replay.backends.redis.lost_replies import was_refused
+from tests.backends.conftest import Call, UseRedis
+from tests.backends.redis.lossy_proxy import LossyProxy
+from tests.backends.redis.redis_process import RedisProcess
+from tests.servers import free_port
+from tests.stopwatch import takes_at_most
+
+TIMEOUT = {"timeout": 0.6}
+
+
+@pytest.fixture(autouse=True)
+def _settle_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_orphans, "SETTLING", 0.2)
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def threads() -> int:
+    return [thread.name for thread in threading.enumerate()].count("jti_replay.orphans")
+
+
+def test_a_reserve_that_a_paused_server_carries_out_late_is_taken_back(
+    call: Call, use_redis: UseRedis, redis_of_ones_own: RedisProcess
+) -> None:
+    cache = use_redis(redis_of_ones_own.url, OPTIONS=TIMEOUT)
+    assert call(cache, "reserve", "warm")
+    before = threads()
+    redis_of_ones_own.pause()
+    try:
+        with pytest.raises(CacheError):
+            call(cache, "reserve", "a")
+    finally:
+        redis_of_ones_own.resume()
+    with redis.Redis(port=redis_of_ones_own.port) as client:
+        eventually(lambda: threads() <= before and client.dbsize() == 1)
+    assert call(cache, "reserve", "a")
+    assert call(cache, "reserve", "warm") is None
+
+
+def test_a_reserve_whose_replies_were_all_lost_is_taken_back(
+    call: Call, use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
+) -> None:
+    cache = use_redis(proxy.url, OPTIONS=TIMEOUT)
+    warm = call(cache, "reserve", "warm")
+    proxy.lose_all("drop reply")
+    with pytest.raises(CacheError):
+        call(cache, "reserve", "a")
+    assert server.dbsize() == 2
+    proxy.lose()
+    eventually(lambda: server.dbsize() == 1)
+    assert call(warm, "release")
+    assert call(cache, "reserve", "a")
+
+
+def test_it_is_not_taken_from_who_has_it_by_then(
+    use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
+) -> None:
+    cache = use_redis(proxy.url, OPTIONS=TIMEOUT)
+    before = threads()
+    warm = cache.reserve("warm")
+    assert warm
+    assert warm.release()
+    proxy.lose_all("drop reply")
+    with pytest.raises(CacheError):
+        cache.reserve("a")
+    [key] = server.keys()
+    server.set(key, b"of somebody else")
+    proxy.lose()
+    eventually(lambda: threads() <= before)
+    assert server.get(key) == b"of somebody else"
+
+
+async def test_a_reserve_that_is_cancelled_is_taken_back(
+    use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
+) -> None:
+    cache = use_redis(proxy.url, OPTIONS={"timeout": 5})
+    await cache.areserve("warm")
+    proxy.lose("drop reply")
+    task = asyncio.create_task(cache.areserve("a"))
+    await asyncio.to_thread(eventually, lambda: server.dbsize() == 2)
+    await asyncio.sleep(0.1)  # Until it waits for the reply, and is no longer sending.
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.to_thread(eventually, lambda: server.dbsize() == 1)
+    assert await cache.areserve("a")
+    await cache.aclose()
+
+
+def test_a_server_that_is_not_there_leaves_nothing_to_take_back(
+    call: Call, use_redis: UseRedis, redis_server: str
+) -> None:
+    cache = use_redis(f"redis://127.0.0.1:{free_port()}/0", OPTIONS=TIMEOUT)
+    before = threads()
+    with pytest.raises(CacheError) as caught:
+        call(cache, "reserve", "a")
+    assert was_refused(caught.value.__cause__)
+    assert threads() == before
+
+
+def test_a_server_that_says_no_leaves_nothing_to_take_back(
+    call: Call, use_redis: UseRedis, redis_of_ones_own: RedisProcess
+) -> None:
+    cache = use_redis(redis_of_ones_own.url, OPTIONS=TIMEOUT)
+    before = threads()
+    with redis.Redis(port=redis_of_ones_own.port) as client:
+        client.config_set("maxmemory", 1)
+        with pytest.raises(CacheError) as caught:
+            call(cache, "reserve", "a")
+        client.config_set("maxmemory", 0)
+    assert was_refused(caught.value.__cause__)
+    assert threads() == before
+    assert call(cache, "reserve", "a")
+
+
+def test_a_no_to_the_second_attempt_says_nothing_of_the_first(
+    call: Call, use_redis: UseRedis, proxy: LossyProxy, server: redis.Redis
+) -> None:
+    cache = use_redis(proxy.url, OPTIONS={"timeout": 2})
+    call(cache, "reserve", "warm")
+    proxy.lose("drop reply")
+    caught: list[CacheError] = []
+
+    def reserve() -> None:
+        with pytest.raises(CacheError) as raised:
+            call(cache, "reserve", "a")
+        caught.append(raised.value)
+
+    thread = threading.Thread(target=reserve)
+    thread.start()
+    eventually(lambda: server.dbsize() == 2)
+    server.config_set("maxmemory", 1)
+    thread.join()
+    server.config_set("maxmemory", 0)
+    assert not was_refused(caught[0].__cause__)
+    eventually(lambda: server.dbsize() == 1)
+    assert call(cache, "reserve", "a")
+
+
+def test_what_has_expired_meanwhile_is_left_alone(
+    use_redis: UseRedis, proxy: LossyProxy
+) -> None:
+    cache: Any = use_redis(proxy.url, OPTIONS=TIMEOUT)
+    before = threads()
+    proxy.lose_all("drop reply")
+    cache._orphans.add(b"key", b"owner", time.time() - 1)
+    eventually(lambda: threads() <= before)
+
+
+def test_there_is_an_end_to_what_is_remembered(
+    use_redis: UseRedis, proxy: LossyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache: Any = use_redis(proxy.url, OPTIONS=TIMEOUT)
+    monkeypatch.setattr(redis_orphans, "MOST", 2)
+    proxy.lose_all("drop reply")
+    before = threads()
+    for owner in (b"1", b"2", b"3"):
+        cache._orphans.add(b"key", owner, time.time() + 60)
+    assert len(cache._orphans._orphans) == 2
+    assert threads() > 0
+    cache.close()
+    eventually(lambda: threads() <= before)
+
+
+def test_a_server_that_refuses_is_asked_again(
+    use_redis: UseRedis, server: redis.Redis, redis_url: str
+) -> None:
+    cache: Any = use_redis(redis_url, OPTIONS=TIMEOUT)
+    server.hset("key", "no", "string")  # GET of it is an error.
+    cache._orphans.add(b"key", b"owner", time.time() + 60)
+    time.sleep(0.1)
+    server.delete("key")
+    server.set("key", "owner")
+    eventually(lambda: server.dbsize() == 0)
+
+
+def test_a_lock_that_a_fork_left_behind_holds_nobody_up(
+    use_redis: UseRedis, redis_url: str
+) -> None:
+    cache: Any = use_redis(redis_url, OPTIONS=TIMEOUT)
+    with cache._orphans._lock, takes_at_most(TIMEOUT["timeout"]):
+        cache._orphans.add(b"key", b"owner", time.time() + 60)
+    assert not cache._orphans._orphans

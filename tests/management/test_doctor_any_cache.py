@@ -1,0 +1,147 @@
+"""What the doctor says of a cache in memory, of one of somebody else's, and of broken ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import pytest
+
+from jti_replay import CacheFull, replay_cache, replay_caches, signals
+from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.findings import Finding
+from jti_replay.doctor.examination import examine
+from jti_replay.doctor.probe import examine_reserve
+
+from .conftest import Examine
+
+MEMORY = "jti_replay.backends.memory.InMemoryCache"
+BASE = {"BACKEND": f"{__name__}.SetCache"}
+
+
+class SetCache(BaseReplayCache):
+    """Somebody's backend, which says nothing of its own."""
+
+    def __init__(self, alias: str, params: Any) -> None:
+        super().__init__(alias, params)
+        self.held: set[bytes] = set()
+
+    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        if digest in self.held:
+            return None
+        self.held.add(digest)
+        return 1, deadline
+
+    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+        held = digest in self.held
+        self.held.discard(digest)
+        return held
+
+
+class AmnesicCache(SetCache):
+    def add_vouched(self, *args: Any) -> tuple[Hashable, float] | None:
+        raise OSError("the marker cannot be read")
+
+
+class ForgetfulCache(SetCache):
+    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        return 1, deadline
+
+
+class RefusingCache(SetCache):
+    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+        return None
+
+
+class StuckCache(SetCache):
+    def diagnose(self) -> Iterator[Finding]:
+        # A thread that never ends must not keep the command from ending.
+        assert threading.current_thread().daemon
+        yield Finding.ok("reachable", True, "It answers, at first.")
+        threading.Event().wait(5)
+
+
+def test_the_memory_of_a_process_is_warned_of(findings: Examine, settings: Any) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": MEMORY}}}
+    replay_cache.reserve("a")
+    found = findings()
+    assert {key for key, finding in found.items() if finding.level != "ok"} == {"shared"}
+    assert found["shared"].check == "jti_replay.W001"
+    assert (found["entries"].value, found["bytes-per-entry"].value) == (1, 21)
+    assert found["complete-since"].value is None
+    assert "COLD_START is 'accept'" in found["complete-since"].text
+
+
+def test_a_cache_that_refuses_after_a_cold_start_is_tried_as_well(
+    findings: Examine, settings: Any
+) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": MEMORY, "COLD_START": "refuse"}}}
+    found = findings()
+    assert found["reserve"].level == "ok"
+    assert "COLD_START is 'refuse'" in found["complete-since"].text
+
+
+def test_the_probe_goes_the_way_of_a_token() -> None:
+    [finding] = examine_reserve(AmnesicCache("default", {"COLD_START": "refuse"}))
+    assert "the marker cannot be read" in finding.text
+
+
+def test_a_full_cache_is_an_error(findings: Examine, settings: Any) -> None:
+    settings.JTI_REPLAY = {
+        "CACHES": {"default": {"BACKEND": MEMORY, "OPTIONS": {"max_entries": 1}}}
+    }
+    assert replay_cache.reserve("a")
+    finding = findings()["reserve"]
+    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
+    assert CacheFull.__name__ in finding.text
+
+
+def test_probes_send_no_signals(findings: Examine) -> None:
+    heard: list[Any] = []
+
+    def hear(**kwargs: Any) -> None:
+        heard.append(kwargs)
+
+    told = (signals.jti_reserved, signals.jti_replayed, signals.jti_released)
+    for signal in told:
+        signal.connect(hear)
+    try:
+        findings()
+    finally:
+        for signal in told:
+            signal.disconnect(hear)
+    assert heard == []
+
+
+def test_any_backend_is_tried_without_a_word_of_its_own(
+    findings: Examine, settings: Any
+) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": BASE}}
+    found = findings()
+    assert {finding.level for finding in found.values()} == {"ok"}
+    assert (found["entries"].value, found["complete-since"].value) == (None, None)
+
+
+@pytest.mark.parametrize("kind", [ForgetfulCache, RefusingCache])
+def test_one_that_does_not_keep_its_promise_is_an_error(kind: type[SetCache]) -> None:
+    [finding] = examine_reserve(kind("default", {}))
+    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
+
+
+def test_one_that_never_ends_is_given_up_beside_the_others() -> None:
+    start = time.monotonic()
+    found = examine([StuckCache("stuck", {}), SetCache("well", {})], limit=0.2)
+    assert time.monotonic() - start < 2
+    assert [(f.key, f.level) for f in found["stuck"]] == [
+        ("reachable", "ok"),
+        ("reachable", "error"),
+    ]
+    assert "0.2 seconds" in found["stuck"][-1].text
+    assert {finding.level for finding in found["well"]} == {"ok"}
+
+
+def test_all_caches_are_asked(settings: Any) -> None:
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": MEMORY}, "other": BASE}}
+    assert set(examine(replay_caches.all())) == {"default", "other"}
