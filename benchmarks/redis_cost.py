@@ -158,7 +158,7 @@ def _round_trips(raw: redis.Redis) -> dict[str, float]:
 def _vouched() -> tuple[Any, float]:
     """Return a cache that vouches for tokens, and since when they can have been used."""
     cache = replay_caches["vouched"]
-    return cache, (cache.complete_since() or 0) + 1
+    return cache, (cache.start_memory() or 0) + 1
 
 
 def _reads(raw: redis.Redis, run: Callable[[], object]) -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
-from jti_replay.doctor.cache import examine_cache
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
@@ -100,14 +99,26 @@ class BaseReplayCache:
     def complete_since(self) -> float | None:
         """
         Return the moment from which the store remembers all that was added to it, in seconds
-        since 1970 by the store's own clock. None if it cannot tell: ``COLD_START`` cannot be
-        ``"refuse"`` then.
+        since 1970 by the store's own clock. None if no such moment is known. It only reads.
+
+        A backend that does not provide it cannot have ``COLD_START = "refuse"``.
         """
         return None
 
     async def acomplete_since(self) -> float | None:
         """Do what :meth:`complete_since` does, without blocking the event loop."""
         return await sync_to_async(self.complete_since)()
+
+    def start_memory(self) -> float | None:
+        """
+        Return what :meth:`complete_since` returns. A store that keeps a note of the moment
+        writes it now if it is missing.
+        """
+        return self.complete_since()
+
+    async def astart_memory(self) -> float | None:
+        """Async version of :meth:`start_memory`."""
+        return await sync_to_async(self.start_memory)()
 
     def add_vouched(
         self, digest: bytes, deadline: float, usable_since: float
@@ -118,14 +129,14 @@ class BaseReplayCache:
 
         A store that may lose its memory in between does both at once.
         """
-        vouch(self.complete_since(), usable_since)
+        vouch(self.start_memory(), usable_since)
         return self.add(digest, deadline)
 
     async def aadd_vouched(
         self, digest: bytes, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
         """Do what :meth:`add_vouched` does, without blocking the event loop."""
-        vouch(await self.acomplete_since(), usable_since)
+        vouch(await self.astart_memory(), usable_since)
         return await self.aadd(digest, deadline)
 
     def joins(self, using: str) -> bool:
@@ -149,13 +160,14 @@ class BaseReplayCache:
 
     def diagnose(self) -> Iterator[Finding]:
         """
-        Look at the store, and say what it would survive: for operators, who call
-        ``manage.py jti_replay doctor``.
+        Return what this backend alone can say of its store, for ``manage.py jti_replay
+        doctor``. What holds for every cache, the doctor finds out by itself.
 
-        It may ask the store several times, and raise whatever that raises: then the store is
-        said to be out of reach.
+        It only reads. It may ask the store several times, and raise what that raises: the
+        store is then reported as out of reach. It raises
+        :exc:`~jti_replay.backends.findings.Unusable` to end the examination.
         """
-        return examine_cache(self)
+        yield from ()
 
     def close(self) -> None:
         """Let connections go. Nothing is forgotten, and the next call connects again."""

@@ -1,4 +1,4 @@
-"""What the doctor says of one thing that it has looked at."""
+"""Findings: what a diagnosis reports of one thing that it looked at."""
 
 from __future__ import annotations
 
@@ -40,3 +40,11 @@ class Finding:
     def error(cls, key: str, value: Any, text: str, *, hint: str, check: str) -> Finding:
         """Return a finding by which tokens are, or can be, refused or accepted wrongly."""
         return cls(key, value, "error", text, hint, check)
+
+
+class Unusable(Exception):  # It is a finding first.
+    """Ends the examination of a store that cannot do its work. It holds the last finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.text)
+        self.finding = finding

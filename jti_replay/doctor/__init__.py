@@ -1,7 +1,9 @@
 """
-What a replay cache would survive: a restart, a failover, a full memory, a wrong clock.
+The examination of replay caches: what they survive, and whether they can work.
 
-A cache is asked over the network, so that this is for operators and never part of a request:
-``manage.py jti_replay doctor``, and ``manage.py check --database``. What is looked at is the
-business of each backend, in :meth:`~jti_replay.backends.base.BaseReplayCache.diagnose`.
+The examination asks a store over the network, so it is for operators and never part of a
+request: ``manage.py jti_replay doctor`` and ``manage.py check --database``. It only reads.
+
+This package does what holds for every cache, and runs the diagnosis of its backend
+(:meth:`~jti_replay.backends.base.BaseReplayCache.diagnose`). No backend imports it.
 """

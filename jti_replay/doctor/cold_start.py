@@ -1,15 +1,12 @@
-"""How far back the memory of a cache goes, and whether it heeds that."""
+"""How far back the memory of a cache goes, and what becomes of older tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.findings import Finding
-
-if TYPE_CHECKING:
-    from jti_replay.backends.base import BaseReplayCache
 
 
 def iso(moment: float | None) -> str | None:
@@ -20,21 +17,26 @@ def iso(moment: float | None) -> str | None:
 
 
 def beginning(cache: BaseReplayCache) -> str | None:
-    """
-    Return since when the cache remembers all. It is not asked if it does not go by that: some
-    note it when they are first asked.
-    """
+    """Return since when the cache remembers everything, if ``COLD_START`` asks for it."""
     return iso(cache.complete_since() if cache.refuses_cold_start else None)
 
 
 def examine_cold_start(cache: BaseReplayCache) -> Iterator[Finding]:
-    """Say since when the cache remembers everything, and what becomes of older tokens."""
+    """Report since when the cache remembers everything, and what becomes of older tokens."""
     since = beginning(cache)
-    text = (
-        f"It remembers all since {since}, and refuses tokens from before (COLD_START is "
-        "'refuse')."
-        if cache.refuses_cold_start
-        else "After a loss of memory it accepts the tokens from before once more (COLD_START "
-        "is 'accept')."
-    )
+    if not cache.refuses_cold_start:
+        text = (
+            "After a loss of memory it accepts the tokens from before once more (COLD_START "
+            "is 'accept')."
+        )
+    elif since is None:
+        text = (
+            "Its memory begins with the first token, which it refuses, as all that are older "
+            "(COLD_START is 'refuse')."
+        )
+    else:
+        text = (
+            f"It remembers all since {since}, and refuses tokens from before (COLD_START is "
+            "'refuse')."
+        )
     yield Finding.ok("complete-since", since, text)

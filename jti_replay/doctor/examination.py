@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
+from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.findings import Finding
 
+from .cache import examine_cache
 from .time_limit import LIMIT, within
-
-if TYPE_CHECKING:
-    from jti_replay.backends.base import BaseReplayCache
 
 
 def examine(
@@ -35,7 +33,7 @@ def examine(
 
 
 def _collect(cache: BaseReplayCache, findings: list[Finding]) -> None:
-    for finding in cache.diagnose():
+    for finding in examine_cache(cache):
         findings.append(finding)  # noqa: PERF402  # What is found before a failure counts.
 
 

@@ -1,69 +1,43 @@
-"""Whether a cache does its work: a jti of nobody is reserved, refused and released."""
+"""The test that a store takes writes, without anything being written."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
+from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.findings import Finding
-
-if TYPE_CHECKING:
-    from jti_replay.backends.base import BaseReplayCache
-
-LIFETIME = 10
-"""Seconds after which a probe goes by itself, if it cannot be released."""
-
-DAY = 86400.0
 
 NAMESPACE = "jti_replay doctor"
 
 
-def probe_digest(cache: BaseReplayCache) -> bytes:
-    """Return the digest of a jti that no token has."""
-    return cache.digest(NAMESPACE, token_hex(16))
+def examine_writing(cache: BaseReplayCache) -> Iterator[Finding]:
+    """
+    Release a jti that no token has, without signals.
 
-
-def reserve_probe(cache: BaseReplayCache, digest: bytes) -> tuple[Hashable, float] | None:
-    """Reserve it as the cache would for a token that cannot have been used yet."""
-    deadline = time.time() + LIFETIME
-    if cache.refuses_cold_start:
-        return cache.add_vouched(digest, deadline, deadline + DAY)
-    return cache.add(digest, deadline)
-
-
-def examine_reserve(cache: BaseReplayCache) -> Iterator[Finding]:
-    """Reserve a probe twice and release it, without signals: it is nobody's token."""
-    digest = probe_digest(cache)
+    The store judges that as a write, with its permissions and its role, and nothing changes,
+    because there is no such entry.
+    """
+    digest = cache.digest(NAMESPACE, token_hex(16))
     start = time.perf_counter()
     try:
-        entry = reserve_probe(cache, digest)
-        elapsed = (time.perf_counter() - start) * 1000
-        again = reserve_probe(cache, digest)
-        freed = entry is not None and cache.remove(digest, entry[0])
+        freed = cache.remove(digest, None)
     except Exception as error:
-        yield _broken(f"A probe cannot be reserved: {type(error).__name__}: {error}")
+        yield _broken(f"It does not take writes: {type(error).__name__}: {error}")
         return
-    if entry is None or again is not None or not freed:
-        yield _broken(
-            f"A probe was {'reserved' if entry else 'refused'}, "
-            f"{'refused' if again is None else 'reserved'} the second time, and "
-            f"{'released' if freed else 'not released'}."
-        )
+    elapsed = (time.perf_counter() - start) * 1000
+    if freed:
+        yield _broken("It released a jti that was never reserved.")
         return
-    yield Finding.ok(
-        "reserve",
-        round(elapsed, 3),
-        f"A probe was reserved in {elapsed:.2f} ms, refused the second time, and released.",
-    )
+    yield Finding.ok("writes", round(elapsed, 3), f"It takes writes, in {elapsed:.2f} ms.")
 
 
 def _broken(text: str) -> Finding:
     return Finding.error(
-        "reserve",
+        "writes",
         None,
         text,
-        hint="The cache must be able to write, and must not be full.",
+        hint="The user of this cache must be allowed to write, on a primary that is not full.",
         check="jti_replay.E026",
     )

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from jti_replay import CacheFull, replay_cache, replay_caches, signals
+from jti_replay import replay_cache, replay_caches, signals
 from jti_replay.backends.base import BaseReplayCache
-from jti_replay.backends.findings import Finding
+from jti_replay.backends.findings import Finding, Unusable
 from jti_replay.doctor.examination import examine
-from jti_replay.doctor.probe import examine_reserve
+from jti_replay.doctor.probe import examine_writing
 
 from .conftest import Examine
 
@@ -40,19 +40,20 @@ class SetCache(BaseReplayCache):
         return held
 
 
-class AmnesicCache(SetCache):
-    def add_vouched(self, *args: Any) -> tuple[Hashable, float] | None:
-        raise OSError("the marker cannot be read")
+class ReadOnlyCache(SetCache):
+    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+        raise OSError("read-only")
 
 
-class ForgetfulCache(SetCache):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        return 1, deadline
+class BoastfulCache(SetCache):
+    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+        return True
 
 
-class RefusingCache(SetCache):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        return None
+class UnusableCache(SetCache):
+    def diagnose(self) -> Iterator[Finding]:
+        yield Finding.ok("reachable", True, "It answers.")
+        raise Unusable(Finding.error("migrated", False, "No.", hint="Do.", check="E"))
 
 
 class StuckCache(SetCache):
@@ -79,13 +80,20 @@ def test_a_cache_that_refuses_after_a_cold_start_is_tried_as_well(
 ) -> None:
     settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": MEMORY, "COLD_START": "refuse"}}}
     found = findings()
-    assert found["reserve"].level == "ok"
+    assert found["writes"].level == "ok"
     assert "COLD_START is 'refuse'" in found["complete-since"].text
 
 
-def test_the_probe_goes_the_way_of_a_token() -> None:
-    [finding] = examine_reserve(AmnesicCache("default", {"COLD_START": "refuse"}))
-    assert "the marker cannot be read" in finding.text
+def test_a_memory_that_has_not_begun_is_no_error() -> None:
+    """The doctor does not begin it either."""
+    [found] = examine([SetCache("default", {"COLD_START": "refuse"})]).values()
+    assert {finding.level for finding in found} == {"ok"}
+    assert "begins with the first token" in found[-1].text
+
+
+def test_a_store_that_cannot_be_used_is_examined_no_further() -> None:
+    [found] = examine([UnusableCache("default", {})]).values()
+    assert [finding.key for finding in found] == ["reachable", "migrated"]
 
 
 def test_a_full_cache_is_an_error(findings: Examine, settings: Any) -> None:
@@ -93,9 +101,9 @@ def test_a_full_cache_is_an_error(findings: Examine, settings: Any) -> None:
         "CACHES": {"default": {"BACKEND": MEMORY, "OPTIONS": {"max_entries": 1}}}
     }
     assert replay_cache.reserve("a")
-    finding = findings()["reserve"]
-    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
-    assert CacheFull.__name__ in finding.text
+    finding = findings()["entries"]
+    assert (finding.value, finding.level) == (1, "error")
+    assert (finding.check, "full" in finding.text) == ("jti_replay.E026", True)
 
 
 def test_probes_send_no_signals(findings: Examine) -> None:
@@ -124,9 +132,9 @@ def test_any_backend_is_tried_without_a_word_of_its_own(
     assert (found["entries"].value, found["complete-since"].value) == (None, None)
 
 
-@pytest.mark.parametrize("kind", [ForgetfulCache, RefusingCache])
-def test_one_that_does_not_keep_its_promise_is_an_error(kind: type[SetCache]) -> None:
-    [finding] = examine_reserve(kind("default", {}))
+@pytest.mark.parametrize("kind", [ReadOnlyCache, BoastfulCache])
+def test_a_store_that_takes_no_writes_is_an_error(kind: type[SetCache]) -> None:
+    [finding] = examine_writing(kind("default", {}))
     assert (finding.level, finding.check) == ("error", "jti_replay.E026")
 
 

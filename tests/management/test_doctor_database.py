@@ -12,6 +12,7 @@ from jti_replay import replay_cache
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.database.diagnosis.rows import LARGE_BACKLOG, judge_backlog
 from jti_replay.backends.database.diagnosis.sqlite import judge_journal, judge_wait
+from jti_replay.backends.findings import Unusable
 from jti_replay.backends.latency import judge_clock, judge_latency
 from jti_replay.models import ReservedJTI
 from tests.servers import free_port
@@ -43,7 +44,7 @@ def test_sqlite_is_asked_how_it_writes(findings: Examine, settings: Any) -> None
     assert abs(found["clock-difference"].value) < 0.1
     assert (found["join"].value, found["atomic-requests"].value) == (True, False)
     assert (found["entries"].value, found["purge-backlog"].value) == (1, 1)
-    assert found["latency"].value < found["reserve"].value
+    assert found["writes"].value > 0
 
 
 @pytest.mark.parametrize("join", [True, False])
@@ -78,7 +79,9 @@ def test_requests_in_transactions_are_told_of(
 
 
 def test_a_missing_table_is_an_error() -> None:
-    [*_, last] = examine_database(replay_cache_of_sqlite(), "no_such_table")
+    with pytest.raises(Unusable) as caught:
+        list(examine_database(replay_cache_of_sqlite(), "no_such_table"))
+    last = caught.value.finding
     assert (last.key, last.level, last.check) == ("migrated", "error", "jti_replay.E016")
 
 

@@ -10,10 +10,9 @@ import redis
 
 from jti_replay.backends.redis import RedisCache
 from jti_replay.backends.redis.diagnosis import entries as redis_entries
-from jti_replay.backends.redis.diagnosis.cost import judge_round_trips, judge_size
 from jti_replay.backends.redis.diagnosis.durability import judge_append_only
 from jti_replay.backends.redis.diagnosis.replicas import judge_replicas
-from jti_replay.backends.redis.diagnosis.server import judge_version
+from jti_replay.backends.redis.diagnosis.server import judge_memory, judge_version
 from tests.backends.conftest import UseRedis
 from tests.backends.redis import redis_group
 from tests.backends.redis.redis_process import RedisProcess
@@ -53,16 +52,51 @@ def test_a_server_that_forgets_nothing_is_as_it_should_be(
     assert found["replicas"].value == []
     assert found["entries"].value == 1
     assert found["shared"].value == []
-    assert found["round-trips"].value == 1
+    assert found["memory"].value > 0
     assert 0 < found["bytes-per-entry"].value <= 120
 
 
-def test_the_probes_leave_nothing_behind(
+def test_it_only_reads_and_says_the_same_twice(
+    findings: Examine, own_redis: redis.Redis, settings: Any
+) -> None:
+    """A new store that is to refuse after a cold start is healthy, and stays empty."""
+    changes = own_redis.info()["rdb_changes_since_last_save"]
+    use(settings, url_of(own_redis), COLD_START="refuse")
+    first, second = findings(), findings()
+    assert "error" not in {finding.level for finding in first.values()}
+    assert own_redis.keys() == []
+    assert own_redis.info()["rdb_changes_since_last_save"] == changes
+    for found in (first, second):
+        for key in ("latency", "clock-difference", "writes", "memory"):
+            del found[key]
+    assert first == second
+
+
+def test_a_server_that_is_full_is_an_error(
     findings: Examine, own_redis: redis.Redis, settings: Any
 ) -> None:
     use(settings, url_of(own_redis))
-    findings()
-    assert own_redis.keys("jti:*") == []
+    own_redis.config_set("maxmemory", 1)
+    finding = findings()["memory"]
+    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
+    for used, level in ((9, "ok"), (10, "error")):
+        assert judge_memory({"used_memory": used, "maxmemory": 10}).level == level
+
+
+def test_a_user_that_may_not_write_is_an_error(
+    findings: Examine, own_redis: redis.Redis, settings: Any
+) -> None:
+    own_redis.acl_setuser(
+        "app",
+        enabled=True,
+        passwords=["+secret"],
+        keys=["*"],
+        categories=["+@all", "-@write"],
+        commands=["+eval", "+evalsha"],
+    )
+    use(settings, url_of(own_redis).replace("//", "//app:secret@"))
+    finding = findings()["writes"]
+    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru", "volatile-ttl"])
@@ -152,7 +186,7 @@ def test_a_replica_is_seen_from_both_sides(
         found = findings()
         assert problems(found)["role"] == "E022"
         assert str(port) in found["role"].text
-        assert problems(found)["reserve"] == "E026"
+        assert problems(found)["writes"] == "E026"
 
 
 @pytest.mark.parametrize(
@@ -282,10 +316,8 @@ def test_what_an_acl_forbids_is_said_to_be(
     use(settings, url_of(own_redis).replace("//", "//app:secret@"))
     found = findings()
     assert set(problems(found).values()) == {"W015"}
-    assert found["reserve"].level == "ok"
-    assert {"latency", "server", "persistence", "entries", "round-trips"} <= set(
-        problems(found)
-    )
+    assert found["writes"].level == "ok"
+    assert {"latency", "server", "persistence", "entries"} <= set(problems(found))
     assert "secret" not in repr(found)
 
 
@@ -300,13 +332,6 @@ def test_several_servers_are_told_apart(
         "[::1]:7000: It is the primary.",
         "[::1]:7001: It is the primary.",
     ]
-    # What a probe costs is not told from the counts of one of them.
-    assert "round-trips" not in findings()
-
-
-def test_what_cannot_be_measured_is_said_to_be() -> None:
-    assert "2 round trips, or others spoke" in judge_round_trips(2).text
-    assert judge_size(None).value is None
 
 
 def test_each_primary_of_a_cluster_is_asked(

@@ -144,14 +144,18 @@ class DatabaseCache(BaseReplayCache):
         return self._table.statements(self._connection()).now
 
     def complete_since(self) -> float | None:
-        """Return when the table was made, or the latest :meth:`begin_anew`."""
+        """Return when the table was made, or the latest :meth:`restart_memory`."""
         return self._table.complete_since(self._connection()) / 1000 or None
 
-    def begin_anew(self) -> None:
+    def start_memory(self) -> float | None:
+        """Return when the memory begins: now, if that has not been noted."""
+        return self._table.start_memory(self._connection()) / 1000 or None
+
+    def restart_memory(self) -> None:
         """Note that the memory begins now: rows may be missing, as after a restored backup."""
         connection = self._connection()
-        self._table.complete_since(connection)
-        self._table.change(connection, "begin_anew", [])
+        self._table.start_memory(connection)
+        self._table.change(connection, "restart_memory", [])
 
     def count(self) -> int:
         """Return the number of live entries."""

@@ -63,7 +63,7 @@ class Statements:
     begin: str = """
         INSERT INTO {memory} (id, complete_since) VALUES (1, {now} + 1) ON CONFLICT DO NOTHING
     """
-    begin_anew: str = "UPDATE {memory} SET complete_since = {now} + 1"
+    restart_memory: str = "UPDATE {memory} SET complete_since = {now} + 1"
     names: ClassVar[tuple[str, ...]] = (
         "reserve",
         "look",
@@ -74,7 +74,7 @@ class Statements:
         "purge",
         "since",
         "begin",
-        "begin_anew",
+        "restart_memory",
     )
 
     def __init__(self, table: str, memory: str, timeout: float) -> None:

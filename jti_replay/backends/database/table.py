@@ -89,15 +89,19 @@ class Table:
         return self._run(connection, name, parameters, lambda cursor: int(cursor.fetchone()[0]))
 
     def complete_since(self, connection: BaseDatabaseWrapper) -> int:
+        """Return since when nothing is missing, in milliseconds since 1970, or 0."""
+        return self.number(connection, "since", [])
+
+    def start_memory(self, connection: BaseDatabaseWrapper) -> int:
         """
         Return since when nothing is missing, in milliseconds since 1970. That is now if it has
         not been noted, and 0 if it cannot be seen in this transaction.
         """
-        since = self.number(connection, "since", [])
+        since = self.complete_since(connection)
         if since:
             return since
         self.change(connection, "begin", [])
-        return self.number(connection, "since", [])
+        return self.complete_since(connection)
 
     def statements(self, connection: BaseDatabaseWrapper) -> Statements:
         """Return the SQL that the database understands."""

@@ -248,7 +248,7 @@ class InMemoryCache(BaseReplayCache):
         return self._made_at
 
     async def acomplete_since(self) -> float:
-        """Do what :meth:`complete_since` does. It never waits, so it needs no thread."""
+        """Async version of :meth:`complete_since`. It never waits, so it needs no thread."""
         return self._made_at
 
     def count(self) -> int:

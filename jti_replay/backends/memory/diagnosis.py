@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.memory.records import RECORD_SIZE
-from jti_replay.doctor.cold_start import examine_cold_start
-from jti_replay.doctor.probe import examine_reserve
 
 if TYPE_CHECKING:
     from jti_replay.backends.memory.cache import InMemoryCache
@@ -24,13 +22,25 @@ def examine_memory(cache: InMemoryCache) -> Iterator[Finding]:
         hint="Use RedisCache or DatabaseCache, unless the site is served by one process.",
         check="jti_replay.W001",
     )
-    yield from examine_reserve(cache)
     entries = cache.count()
-    yield Finding.ok("entries", entries, f"Live entries: {entries:_} of {cache.max_entries:_}.")
+    yield judge_entries(entries, cache.max_entries)
     megabytes = cache.max_entries * RECORD_SIZE / 1e6
     yield Finding.ok(
         "bytes-per-entry",
         RECORD_SIZE,
         f"A record is {RECORD_SIZE} bytes, so that a full cache holds {megabytes:.3g} MB.",
     )
-    yield from examine_cold_start(cache)
+
+
+def judge_entries(entries: int, most: int) -> Finding:
+    """Refuse a cache that has no room for another jti."""
+    text = f"Live entries: {entries:_} of {most:_}."
+    if entries < most:
+        return Finding.ok("entries", entries, text)
+    return Finding.error(
+        "entries",
+        entries,
+        f"{text} It is full: new tokens are refused with 503 until some expire.",
+        hint="Raise OPTIONS['max_entries'].",
+        check="jti_replay.E026",
+    )

@@ -28,6 +28,7 @@ from .lost_replies import Orphans, was_refused
 from .replicas import shortage, wait_command
 from .scripts import (
     MARK,
+    READ_MARK,
     RELEASE,
     RELEASE_ANY,
     RESERVE,
@@ -111,17 +112,31 @@ class RedisCache(BaseReplayCache):
         store, key = await self._clients.aget(), self.keys.entry(digest)
         return bool((await arun(store, script, [key], owners, self._deadline()))[0])
 
-    def complete_since(self) -> float:
-        """Return the latest moment that a marker holds. One that is missing is written."""
-        keys = self.keys.markers()
-        return _latest(run_each(self._clients.get(), MARK, keys, self._deadline()))
+    def complete_since(self) -> float | None:
+        """Return the latest moment that a marker holds, None if one is missing."""
+        return self._read_markers(READ_MARK)
 
-    async def acomplete_since(self) -> float:
-        """Do what :meth:`complete_since` does, on the event loop."""
+    async def acomplete_since(self) -> float | None:
+        """Async version of :meth:`complete_since`."""
+        return await self._aread_markers(READ_MARK)
+
+    def start_memory(self) -> float | None:
+        """Return the latest moment that a marker holds. Missing ones are written."""
+        return self._read_markers(MARK)
+
+    async def astart_memory(self) -> float | None:
+        """Async version of :meth:`start_memory`."""
+        return await self._aread_markers(MARK)
+
+    def _read_markers(self, script: Script) -> float | None:
+        keys = self.keys.markers()
+        return _latest(run_each(self._clients.get(), script, keys, self._deadline()))
+
+    async def _aread_markers(self, script: Script) -> float | None:
         if not self.connector.is_asyncio_ready:
-            return await _in_thread(self.complete_since)
+            return await _in_thread(self._read_markers, script)
         store, keys = await self._clients.aget(), self.keys.markers()
-        return _latest(await arun_each(store, MARK, keys, self._deadline()))
+        return _latest(await arun_each(store, script, keys, self._deadline()))
 
     def add_vouched(
         self, digest: bytes, deadline: float, usable_since: float
@@ -266,8 +281,8 @@ def _lifetime(deadline: float) -> tuple[float, int]:
     return now + milliseconds / 1000, milliseconds
 
 
-def _latest(answers: list[int]) -> float:
-    return max(map(abs, answers)) / 1000
+def _latest(answers: list[int]) -> float | None:
+    return max(map(abs, answers)) / 1000 if all(answers) else None
 
 
 def _refusal(answer: int, usable_since: float | None) -> ColdStart | None:

@@ -53,6 +53,9 @@ if not since then
 end
 """
 
+READ_MARK = Script("return (redis.call('GET', KEYS[1]) or 0) + 0")
+"""Answers with the moment of the marker, 0 if there is none."""
+
 MARK = Script(_MARK.format(marker=1) + "return since + 0")
 """Answers with the moment of the marker, negative if it had to be written."""
 

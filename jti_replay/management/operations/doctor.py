@@ -89,8 +89,7 @@ def _document(found: Found) -> dict[str, Any]:
 
 
 def _backend(alias: str) -> str:
-    backend = type(replay_caches[alias])
-    return f"{backend.__module__}.{backend.__qualname__}"
+    return str(replay_caches.settings[alias]["BACKEND"])
 
 
 def _plural(number: int, noun: str) -> str:

@@ -36,7 +36,7 @@ class Reset(Operation):
         if not isinstance(cache, DatabaseCache):
             raise CommandError(f"The replay cache {cache.alias!r} is not in a database.")
         try:
-            cache.begin_anew()
+            cache.restart_memory()
         except Error as error:
             raise CommandError(f"The replay cache {cache.alias!r} failed: {error}") from error
         since = iso(cache.complete_since())

@@ -30,13 +30,15 @@ def reset(*arguments: str) -> str:
 
 
 @EACH
-def test_where_it_is_not_noted_the_memory_begins_at_the_first_look(
+def test_where_it_is_not_noted_the_memory_begins_when_it_is_started(
     server: str, use_cache: UseCache
 ) -> None:
     cache = use_cache(server)
     MemoryStart.objects.using(server).all().delete()
+    assert cache.complete_since() is None
+    assert MemoryStart.objects.using(server).count() == 0
     before = time.time()
-    since = cache.complete_since()
+    since = cache.start_memory()
     assert since is not None
     assert before - SKEW < since < time.time() + SKEW
     assert cache.complete_since() == since
@@ -44,11 +46,11 @@ def test_where_it_is_not_noted_the_memory_begins_at_the_first_look(
 
 
 @EACH
-def test_an_operator_lets_the_memory_begin_anew(server: str, settings: Any) -> None:
+def test_an_operator_restarts_the_memory(server: str, settings: Any) -> None:
     params = {"BACKEND": BACKEND, "LOCATION": server, "COLD_START": "refuse"}
     settings.JTI_REPLAY = {"CACHES": {"default": params}}
     cache = replay_cache
-    issued = cache.complete_since()
+    issued = cache.start_memory()
     assert replay_cache.reserve("a", usable_since=issued)
     time.sleep(0.05)
     assert reset().startswith("default: the memory begins at ")

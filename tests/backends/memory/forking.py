@@ -1,5 +1,7 @@
 """
-A process that forks while its threads are busy: ``python -m tests.backends.memory.forking TIMES``.
+A process that forks while its threads are busy.
+
+``python -m tests.backends.memory.forking TIMES``
 
 It prints what became of each child: "done" if it could use the cache, "stuck" if it could
 not. It is a process of its own, so that nothing else is in it that a fork might upset.

@@ -116,7 +116,7 @@ def test_a_user_may_do_what_is_needed_and_no_more(
         cache = use_redis(url, COLD_START="refuse", OPTIONS={"replicas": 1})
         with pytest.raises(ColdStart):
             call(cache, "reserve", "b", usable_since=0)
-        since = call(cache, "complete_since")
+        since = call(cache, "start_memory")
         with pytest.raises(CacheError, match="0 of 1 replicas"):
             call(cache, "reserve", "b", usable_since=since)
         assert admin.keys() == [b"jti:since"]

@@ -80,7 +80,7 @@ def test_a_cold_start_is_one_for_the_whole_cluster(
     with pytest.raises(ColdStart):
         call(cache, "reserve", "a", usable_since=time.time() - 60)
     assert keys_of(cluster) == {b"jti:{%02x}since" % tag for tag in range(256)}
-    since = call(cache, "complete_since")
+    since = call(cache, "start_memory")
     jtis = [f"{number}" for number in range(20)]
     assert all(call(cache, "reserve", jti, usable_since=since) for jti in jtis)
 
@@ -89,7 +89,7 @@ def test_the_loss_of_one_share_is_a_cold_start_of_that_share(
     call: Call, use_cluster: UseRedis, cluster: Cluster
 ) -> None:
     cache = use_cluster(COLD_START="refuse")
-    since = call(cache, "complete_since")
+    since = call(cache, "start_memory")
     lost = cluster.primary_of(key_of("a"))
     kept = next(f"{n}" for n in range(99) if cluster.primary_of(key_of(f"{n}")) is not lost)
     with lost.client() as client:
@@ -116,7 +116,7 @@ def test_a_factory_of_ones_own_is_used(
     options = {"client_factory": f"{__name__}.{from_function.__name__}"}
     cache = use_cluster(OPTIONS=options, COLD_START="refuse")
     assert cache.check() == []
-    since = call(cache, "complete_since")
+    since = call(cache, "start_memory")
     reservation = call(cache, "reserve", "own", usable_since=since)
     assert isinstance(reservation, Reservation)
     assert call(cache, "reserve", "own", usable_since=since) is None
@@ -182,7 +182,7 @@ def test_a_user_may_do_what_is_needed(
         COLD_START="refuse",
         OPTIONS={"replicas": 1, "replica_timeout": 0.3, "timeout": 2},
     )
-    since = call(cache, "complete_since")
+    since = call(cache, "start_memory")
     reservation = call(cache, "reserve", "permitted", usable_since=since)
     assert call(cache, "reserve", "permitted", usable_since=since) is None
     assert call(reservation, "release") is True

@@ -89,7 +89,7 @@ def test_a_cluster_that_is_paused_is_an_error_in_time(
     for node in cluster.nodes:
         node.pause()
     try:
-        for name, args in (("reserve", ["a"]), ("release", ["a"]), ("complete_since", [])):
+        for name, args in (("reserve", ["a"]), ("release", ["a"]), ("start_memory", [])):
             with takes_at_most(0.3), pytest.raises((CacheError, redis.RedisError)):
                 call(cache, name, *args)
     finally:

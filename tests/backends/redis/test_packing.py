@@ -21,7 +21,7 @@ def test_it_works_with_and_without_hiredis(
     if not has_hiredis:
         monkeypatch.setattr(redis_packing, "hiredis", None)
     cache = use_redis(redis_url, OPTIONS={"prefix": "jüti:"}, COLD_START="refuse")
-    call(cache, "complete_since")
+    call(cache, "start_memory")
     reservation = call(cache, "reserve", "a", usable_since=2**32)
     assert call(cache, "reserve", "a", usable_since=2**32) is None
     assert call(reservation, "release") is True

@@ -151,7 +151,7 @@ def test_after_one_lost_message_the_jti_is_reserved_once(
     pair: Pair,
 ) -> None:
     cache = use_redis(lossy.url, OPTIONS=PATIENT, COLD_START=cold_start)
-    since = call(cache, "complete_since") + 1
+    since = call(cache, "start_memory") + 1
     assert call(cache, "reserve", "warm", usable_since=since)
     lossy.lose(loss)
     reservation = call(cache, "reserve", "a", usable_since=since)

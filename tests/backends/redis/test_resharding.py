@@ -48,13 +48,13 @@ def test_all_slots_are_found_when_one_has_moved(
     call: Call, use_cluster: UseRedis, cluster: Cluster
 ) -> None:
     cache = use_cluster(COLD_START="refuse")
-    since = call(cache, "complete_since")
+    since = call(cache, "start_memory")
     [jti] = alike(1)
     with resharding(cluster, key_of(jti)) as (source, target, slot):
         move_keys(source, target, slot)
         for node in (target, source):
             node.execute_command("CLUSTER SETSLOT", slot, "NODE", id_of(target))
-        assert call(cache, "complete_since") == since
+        assert call(cache, "start_memory") == since
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def mislead(store: Any, key: bytes) -> None:
 def test_without_time_there_is_no_second_attempt(call: Call, use_cluster: UseRedis) -> None:
     """Here the first one takes as long as all may take together."""
     cache = use_cluster(COLD_START="refuse", OPTIONS={"timeout": 1e-6})
-    for name, args in (("reserve", ["a"]), ("complete_since", [])):
+    for name, args in (("reserve", ["a"]), ("start_memory", [])):
         with pytest.raises((CacheError, redis.RedisError)):
             call(cache, name, *args)
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jti_replay.backends.findings import Finding
+from jti_replay.backends.findings import Finding, Unusable
 from jti_replay.backends.latency import examine_clock, examine_latency
-from jti_replay.doctor.cold_start import examine_cold_start
-from jti_replay.doctor.probe import examine_reserve
 
 from .rows import examine_rows
 from .sqlite import examine_sqlite
@@ -42,19 +40,18 @@ def _examine(
     if connection.vendor == "sqlite":
         yield from examine_sqlite(connection)
     if table not in connection.introspection.table_names():
-        yield Finding.error(
-            "migrated",
-            False,
-            f"The database {cache.location!r} has no table for it.",
-            hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'. A router's "
-            "allow_migrate() must not refuse it.",
-            check="jti_replay.E016",
+        raise Unusable(
+            Finding.error(
+                "migrated",
+                False,
+                f"The database {cache.location!r} has no table for it.",
+                hint=f"Run 'manage.py migrate jti_replay --database={cache.location}'. A "
+                "router's allow_migrate() must not refuse it.",
+                check="jti_replay.E016",
+            )
         )
-        return
     yield Finding.ok("migrated", True, f"Its table is on the database {cache.location!r}.")
-    yield from examine_reserve(cache)
     yield from examine_rows(cache)
-    yield from examine_cold_start(cache)
 
 
 def _fetch(connection: BaseDatabaseWrapper, sql: str) -> Any:

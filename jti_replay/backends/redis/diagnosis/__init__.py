@@ -12,10 +12,7 @@ from redis.exceptions import ResponseError
 
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.latency import examine_clock, examine_latency
-from jti_replay.doctor.cold_start import examine_cold_start
-from jti_replay.doctor.probe import examine_reserve
 
-from .cost import examine_cost
 from .durability import examine_durability
 from .entries import examine_entries
 from .replicas import examine_replicas
@@ -36,15 +33,7 @@ def examine_redis(cache: RedisCache) -> Iterator[Finding]:
     for name, server in servers:
         for finding in _examine_server(cache, server):
             yield replace(finding, text=f"{name}: {finding.text}") if name else finding
-    # A probe goes to one server, and what it costs is told from what that one has counted.
-    whole: dict[str, Examination] = {
-        "reserve": partial(examine_reserve, cache),
-        "complete-since": partial(examine_cold_start, cache),
-        "shared": partial(examine_sharing, cache),
-    }
-    if len(servers) == 1:
-        whole["round-trips"] = partial(examine_cost, cache, servers[0][1])
-    yield from _permitted(whole)
+    yield from examine_sharing(cache)
 
 
 def _examine_server(cache: RedisCache, server: Redis) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Which keys are in the database of a Redis, as far as that is cheap to see."""
+"""The keys in the database of a Redis, as far as they are cheap to look at."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ BATCH = 1_000
 
 def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
     """Look at some thousand keys: a few trips, none of which holds the server up."""
-    own, others, cursor = 0, 0, 0
+    own, others, cursor, sample = 0, 0, 0, b""
     execute: Any = server.execute_command
     prefix, markers = cache.prefix.encode(), set(cache.keys.markers())
     while own + others < MOST_KEYS:
         # Not scan(), which would decode the digests for an alias with decode_responses.
         cursor, keys = execute("SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True})
         entries = set(keys) - markers
-        ours = sum(key.startswith(prefix) for key in entries)
-        own, others = own + ours, others + len(entries) - ours
+        ours = [key for key in entries if key.startswith(prefix)]
+        own, others = own + len(ours), others + len(entries) - len(ours)
+        sample = next(iter(ours), sample)
         if not cursor:
             break
     yield _judge_entries(own, others, None if not cursor else server.dbsize())
+    yield judge_size(server.memory_usage(sample) if sample else None)
     if others:
         yield Finding.warning(
             "other-keys",
@@ -41,6 +43,12 @@ def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
             hint="Give the cache a database of its own, or better a server.",
             check="jti_replay.W014",
         )
+
+
+def judge_size(size: int | None) -> Finding:
+    """Report the memory that a jti takes, if there is one to look at."""
+    text = f"A jti takes {size} bytes of memory." if size else "There is no jti to measure."
+    return Finding.ok("bytes-per-entry", size, text)
 
 
 def _judge_entries(own: int, others: int, size: int | None) -> Finding:

@@ -19,6 +19,7 @@ def examine_server(server: Redis) -> Iterator[Finding]:
     yield judge_version(info)
     yield judge_role(info)
     yield judge_policy(info)
+    yield judge_memory(info)
     yield judge_evictions(info)
 
 
@@ -71,6 +72,21 @@ def judge_policy(info: Mapping[str, Any]) -> Finding:
         "their tokens pass again.",
         hint="Set 'maxmemory-policy noeviction', on a server that no other cache fills.",
         check="jti_replay.E023",
+    )
+
+
+def judge_memory(info: Mapping[str, Any]) -> Finding:
+    """Refuse a server that has no room for another jti."""
+    used, limit = info["used_memory"], info["maxmemory"]
+    text = f"It uses {used:_} bytes of memory"
+    if not limit or used < limit:
+        return Finding.ok("memory", used, f"{text}.")
+    return Finding.error(
+        "memory",
+        used,
+        f"{text}, and maxmemory is {limit:_}: new tokens are refused with 503.",
+        hint="Raise maxmemory. Expired jtis make room by themselves.",
+        check="jti_replay.E026",
     )
 
 
