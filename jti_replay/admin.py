@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from jti_replay.backends.database import DatabaseCache
 from jti_replay.reservation.digests import short_digest
-from jti_replay.reservation.retention import moment
+from jti_replay.reservation.retention import to_datetime
 
 from .caches import replay_caches
 from .exceptions import CacheError
@@ -67,7 +67,7 @@ class ReservedJTIAdmin(_ModelAdmin):
     @admin.display(description=_("expires"), ordering="expires_at")
     def expires(self, reserved: ReservedJTI) -> datetime:
         """Return when the jti is forgotten."""
-        return moment(reserved.expires_at / 1000)
+        return to_datetime(reserved.expires_at / 1000)
 
     @admin.action(description=_("Release the selected jtis"), permissions=["delete"])
     def release(self, request: HttpRequest, queryset: QuerySet[ReservedJTI]) -> None:

@@ -1,20 +1,25 @@
-"""What every replay cache does, and what a backend owes."""
+"""The replay cache: what callers use, and what a backend provides."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
-from jti_replay.reservation.cold_start import ACCEPT, REFUSE, moment_of_first_use, vouch
+from jti_replay.reservation.cold_start import ACCEPT, REFUSE, first_use, refuse_cold_start
 from jti_replay.reservation.digests import jti_digest
 from jti_replay.reservation.events import Subject
-from jti_replay.reservation.retention import GRACE, LATEST, earliest_forgetting
+from jti_replay.reservation.key import JTIKey
+from jti_replay.reservation.retention import retention_deadline
 from jti_replay.signals import jti_reserved
+from jti_replay.steps import Step, Steps, arun, run
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,8 +29,10 @@ if TYPE_CHECKING:
 
     from jti_replay.backends.findings import Finding
 
+logger = logging.getLogger("jti_replay")
+
 DEFAULT_TTL = 300
-"""Seconds for which a jti is remembered at the least."""
+"""The shortest time for which a jti is remembered, in seconds."""
 
 
 class BaseReplayCache:
@@ -33,19 +40,19 @@ class BaseReplayCache:
     A replay cache: it remembers jtis until their tokens can no longer be accepted.
 
     A backend writes :meth:`add` and :meth:`remove`; if its driver is asynchronous, also
-    their twins :meth:`aadd` and :meth:`aremove`, which otherwise run the former in a
-    thread. What it owes:
+    :meth:`aadd` and :meth:`aremove`, which otherwise run the former in a thread. It must keep
+    these promises:
 
     - There is one object for each alias in a process. All threads and event loops share it.
-    - Of any number of callers that add a digest at once, one gets an owner and the others
-      get None.
+    - Of any number of callers that add a key at once, one gets an owner and the others get
+      None.
     - An entry is kept until its deadline, rounded up by less than a second and never down,
-      and never dropped to make room. After it, the digest can be added again.
-    - It raises when it does not know the outcome. Whatever :exc:`Exception` it raises
-      reaches the caller as a :exc:`~jti_replay.CacheError` with that one as its cause.
+      and never dropped to make room. After it, the key can be added again.
+    - It raises when it does not know the outcome. An :exc:`Exception` that it raises reaches
+      the caller as a :exc:`~jti_replay.CacheError` with that one as its cause.
     - It waits for a bounded time.
 
-    :class:`jti_replay.testing.ReplayCacheTests` proves all of it.
+    :class:`jti_replay.testing.ReplayCacheTests` tests all of them.
 
     ``params`` is the alias's entry in ``JTI_REPLAY["CACHES"]``.
     """
@@ -65,36 +72,38 @@ class BaseReplayCache:
         self.ttl: float = params.get("TTL", DEFAULT_TTL)
         self.options: Mapping[str, Any] = params.get("OPTIONS", {})
         self.refuses_cold_start = params.get("COLD_START", ACCEPT) == REFUSE
-        # What add() and remove() are to know a (namespace, jti) pair by.
-        self.digest: Callable[[str, str], bytes] = jti_digest
+
+    def key(self, namespace: str, jti: str) -> JTIKey:
+        """Return the key of a (namespace, jti) pair, as the store knows it."""
+        return JTIKey(jti_digest(namespace, jti), namespace)
 
     # What a backend provides.
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """
-        Remember a digest until ``deadline`` (seconds since 1970), if it is new.
+        Remember a key until ``deadline`` (seconds since 1970), if it is new.
 
-        Return a token that tells this entry from any other one that the digest ever had,
-        and the moment at which the entry goes, the deadline rounded up. None if the digest
-        is held already.
+        Return a token that tells this entry from any other one that the key ever had, and
+        the moment at which the entry goes, the deadline rounded up. None if the key is held
+        already.
         """
         raise NotImplementedError("A replay cache must provide add().")
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        """Async version of :meth:`add`."""
+        return await sync_to_async(self.add)(key, deadline)
+
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """
-        Forget a digest if ``owner`` holds it, or whoever holds it if that is None.
+        Forget a key if ``owner`` holds it, or any owner if that is None.
 
         Return whether an entry was freed. An absent or expired one is no error.
         """
         raise NotImplementedError("A replay cache must provide remove().")
 
-    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        """Do what :meth:`add` does, without blocking the event loop."""
-        return await sync_to_async(self.add)(digest, deadline)
-
-    async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
-        """Do what :meth:`remove` does, without blocking the event loop."""
-        return await sync_to_async(self.remove)(digest, owner)
+    async def aremove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        """Async version of :meth:`remove`."""
+        return await sync_to_async(self.remove)(key, owner)
 
     def complete_since(self) -> float | None:
         """
@@ -106,7 +115,7 @@ class BaseReplayCache:
         return None
 
     async def acomplete_since(self) -> float | None:
-        """Do what :meth:`complete_since` does, without blocking the event loop."""
+        """Async version of :meth:`complete_since`."""
         return await sync_to_async(self.complete_since)()
 
     def start_memory(self) -> float | None:
@@ -120,24 +129,24 @@ class BaseReplayCache:
         """Async version of :meth:`start_memory`."""
         return await sync_to_async(self.start_memory)()
 
-    def add_vouched(
-        self, digest: bytes, deadline: float, usable_since: float
+    def add_if_warm(
+        self, key: JTIKey, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
         """
-        Do what :meth:`add` does for a token that can have been used since a moment. Raise
+        Add the key of a token that can have been used since a moment. Raise
         :exc:`~jti_replay.ColdStart` if the store's memory does not go back to it.
 
         A store that may lose its memory in between does both at once.
         """
-        vouch(self.start_memory(), usable_since)
-        return self.add(digest, deadline)
+        refuse_cold_start(self.start_memory(), usable_since)
+        return self.add(key, deadline)
 
-    async def aadd_vouched(
-        self, digest: bytes, deadline: float, usable_since: float
+    async def aadd_if_warm(
+        self, key: JTIKey, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
-        """Do what :meth:`add_vouched` does, without blocking the event loop."""
-        vouch(await self.astart_memory(), usable_since)
-        return await self.aadd(digest, deadline)
+        """Async version of :meth:`add_if_warm`."""
+        refuse_cold_start(await self.astart_memory(), usable_since)
+        return await self.aadd(key, deadline)
 
     def joins(self, using: str) -> bool:
         """
@@ -151,7 +160,7 @@ class BaseReplayCache:
         return None
 
     async def acount(self) -> int | None:
-        """Do what :meth:`count` does, without blocking the event loop."""
+        """Async version of :meth:`count`."""
         return await sync_to_async(self.count)()
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
@@ -173,7 +182,7 @@ class BaseReplayCache:
         """Let connections go. Nothing is forgotten, and the next call connects again."""
 
     async def aclose(self) -> None:
-        """Do what :meth:`close` does, without blocking the event loop."""
+        """Async version of :meth:`close`."""
         await sync_to_async(self.close)()
 
     # What callers use.
@@ -200,37 +209,16 @@ class BaseReplayCache:
         ``usable_since``, of the same types, is the earliest moment at which the token can have
         been used. Only ``COLD_START = "refuse"`` asks for it; None means an hour ago.
 
+        The call may wait for the store. A caller that has judged the times of a token before
+        it must judge them once more after it, and release the reservation if the token has
+        expired in between: a jti that was forgotten in time can be reserved again.
+
         Raises :exc:`TypeError` or :exc:`ValueError` for an argument that cannot be right,
         :exc:`~jti_replay.CacheFull` if there is no room, :exc:`~jti_replay.ColdStart` if the
         token may have been used before the cache began to remember, and
         :exc:`~jti_replay.CacheError` if the store fails. The token must then be refused.
         """
-        if type(jti) is not str or type(namespace) is not str or not jti:
-            check_names(jti, namespace)
-        digest = self.digest(namespace, jti)
-        now = time.time()
-        deadline = now + self.ttl
-        if isinstance(expires_at, int) and deadline < expires_at < LATEST:
-            deadline = expires_at + GRACE  # By far the most common case, at half the cost.
-        else:
-            deadline = earliest_forgetting(expires_at, deadline)
-        since = moment_of_first_use(usable_since, now) if self.refuses_cold_start else None
-        try:
-            if since is None:
-                entry = self.add(digest, deadline)
-            else:
-                entry = self.add_vouched(digest, deadline, since)
-        except Exception as exception:
-            error = self._store_error(exception)
-            Subject(self, jti, namespace, request, profile).failed("reserve", error)
-            raise error from error.__cause__
-        if entry is None:
-            Subject(self, jti, namespace, request, profile).replayed()
-            return None
-        reservation = Reservation.of(self, jti, namespace, entry, request, profile)
-        if jti_reserved.receivers:  # Most projects have none, and this is the common path.
-            Subject.of(reservation).reserved()
-        return reservation
+        return run(self._reserve(jti, expires_at, namespace, usable_since, request, profile))
 
     async def areserve(
         self,
@@ -242,94 +230,110 @@ class BaseReplayCache:
         request: HttpRequest | None = None,
         profile: str | None = None,
     ) -> Reservation | None:
-        """Do what :meth:`reserve` does, without blocking the event loop."""
-        if type(jti) is not str or type(namespace) is not str or not jti:
-            check_names(jti, namespace)
-        digest = self.digest(namespace, jti)
-        now = time.time()
-        deadline = earliest_forgetting(expires_at, now + self.ttl)
-        since = moment_of_first_use(usable_since, now) if self.refuses_cold_start else None
-        try:
-            if since is None:
-                entry = await self.aadd(digest, deadline)
-            else:
-                entry = await self.aadd_vouched(digest, deadline, since)
-        except Exception as exception:
-            error = self._store_error(exception)
-            await Subject(self, jti, namespace, request, profile).afailed("reserve", error)
-            raise error from error.__cause__
-        if entry is None:
-            await Subject(self, jti, namespace, request, profile).areplayed()
-            return None
-        reservation = Reservation.of(self, jti, namespace, entry, request, profile)
-        if jti_reserved.receivers:
-            await Subject.of(reservation).areserved()
-        return reservation
+        """Async version of :meth:`reserve`."""
+        return await arun(
+            self._reserve(jti, expires_at, namespace, usable_since, request, profile)
+        )
 
     def release(self, jti: str, *, namespace: str = "") -> bool:
         """
-        Give a jti back by its name, whoever holds it: a tool for operators. Code that
-        reserved it itself calls :meth:`Reservation.release` instead.
+        Give a jti back by its name, whichever reservation holds it: a tool for operators.
+        Code that reserved it itself calls :meth:`Reservation.release` instead.
 
         Returns whether an entry was freed. Raises as :meth:`reserve` does.
         """
-        check_names(jti, namespace)
-        return self._release(
-            Subject(self, jti, namespace), self.digest(namespace, jti), owner=None
-        )
+        return run(self._release_by_name(jti, namespace))
 
     async def arelease(self, jti: str, *, namespace: str = "") -> bool:
-        """Do what :meth:`release` does, without blocking the event loop."""
-        check_names(jti, namespace)
-        return await self._arelease(
-            Subject(self, jti, namespace), self.digest(namespace, jti), owner=None
-        )
+        """Async version of :meth:`release`."""
+        return await arun(self._release_by_name(jti, namespace))
 
     def release_reservation(self, reservation: Reservation) -> bool:
         """Give a jti back for the reservation that holds it."""
-        return self._release(
-            Subject.of(reservation),
-            self.digest(reservation.namespace, reservation.jti),
-            reservation._owner,
-        )
+        return run(self._release_own(reservation))
 
     async def arelease_reservation(self, reservation: Reservation) -> bool:
-        """Do what :meth:`release_reservation` does, without blocking the event loop."""
-        return await self._arelease(
-            Subject.of(reservation),
-            self.digest(reservation.namespace, reservation.jti),
-            reservation._owner,
-        )
+        """Async version of :meth:`release_reservation`."""
+        return await arun(self._release_own(reservation))
 
-    def _release(self, subject: Subject, digest: bytes, owner: Hashable | None) -> bool:
+    # The steps of both, for sync code and for event loops.
+
+    def _reserve(
+        self,
+        jti: str,
+        expires_at: datetime | int | float | None,
+        namespace: str,
+        usable_since: datetime | float | None,
+        request: HttpRequest | None,
+        profile: str | None,
+    ) -> Steps[Reservation | None]:
+        check_names(jti, namespace)
+        now = time.time()
+        deadline = retention_deadline(expires_at, now + self.ttl)
+        key = self.key(namespace, jti)
+        step: Step = (self.add, self.aadd, (key, deadline))
+        if self.refuses_cold_start:
+            since = first_use(usable_since, now)
+            step = (self.add_if_warm, self.aadd_if_warm, (key, deadline, since))
+        event = partial(Subject, self, jti, namespace, request, profile)
+        entry = yield from self._ask("reserve", step, event)
+        if entry is None:
+            yield event().replayed, event().areplayed, ()
+            return None
         try:
-            freed = self.remove(digest, owner)
-        except Exception as exception:
-            error = self._store_error(exception)
-            subject.failed("release", error)
-            raise error from error.__cause__
+            reservation = Reservation.of(self, jti, namespace, entry, request, profile)
+            if jti_reserved.receivers:  # Most projects have none.
+                about = Subject.of(reservation)
+                yield about.reserved, about.areserved, ()
+        except BaseException:
+            # The caller was cancelled or interrupted. No one else holds the owner token.
+            yield from self._give_back(key, entry[0])
+            raise
+        return reservation
+
+    def _release_by_name(self, jti: str, namespace: str) -> Steps[bool]:
+        check_names(jti, namespace)
+        key = self.key(namespace, jti)
+        return (yield from self._release(key, None, partial(Subject, self, jti, namespace)))
+
+    def _release_own(self, reservation: Reservation) -> Steps[bool]:
+        namespace = reservation.namespace
+        key = self.key(namespace, reservation.jti)
+        event = partial(Subject.of, reservation)
+        return (yield from self._release(key, reservation._owner, event))
+
+    def _release(
+        self, key: JTIKey, owner: Hashable | None, event: Callable[[], Subject]
+    ) -> Steps[bool]:
+        step: Step = (self.remove, self.aremove, (key, owner))
+        freed: bool = yield from self._ask("release", step, event)
         if freed:
-            subject.released()
+            about = event()
+            yield about.released, about.areleased, ()
         return freed
 
-    async def _arelease(self, subject: Subject, digest: bytes, owner: Hashable | None) -> bool:
+    def _ask(self, operation: str, step: Step, event: Callable[[], Subject]) -> Steps[Any]:
+        """Ask the store. Whatever it raises, the caller must not take for "new"."""
         try:
-            freed = await self.aremove(digest, owner)
+            return (yield step)
         except Exception as exception:
-            error = self._store_error(exception)
-            await subject.afailed("release", error)
+            error = exception
+            if not isinstance(error, CacheError):
+                error = CacheError(f"{type(exception).__name__}: {exception}")
+                error.__cause__ = exception
+            about = event()
+            yield about.failed, about.afailed, (operation, error)
             raise error from error.__cause__
-        if freed:
-            await subject.areleased()
-        return freed
 
-    def _store_error(self, exception: Exception) -> CacheError:
-        # Whatever a store raises, nobody may take for "new".
-        if isinstance(exception, CacheError):
-            return exception
-        error = CacheError(f"{type(exception).__name__}: {exception}")
-        error.__cause__ = exception
-        return error
+    def _give_back(self, key: JTIKey, owner: Hashable) -> Steps[None]:
+        try:
+            yield self.remove, self._aremove_shielded, (key, owner)
+        except Exception as error:
+            logger.error("The replay cache %r could not take a jti back: %s", self.alias, error)
+
+    async def _aremove_shielded(self, key: JTIKey, owner: Hashable) -> bool:
+        # A caller that is cancelled for the second time must not stop it.
+        return await asyncio.shield(asyncio.ensure_future(self.aremove(key, owner)))
 
 
 def check_names(jti: object, namespace: object) -> None:

@@ -19,10 +19,10 @@ def examine_writing(cache: BaseReplayCache) -> Iterator[Finding]:
     The store judges that as a write, with its permissions and its role, and nothing changes,
     because there is no such entry.
     """
-    digest = cache.digest(NAMESPACE, token_hex(16))
+    key = cache.key(NAMESPACE, token_hex(16))
     start = time.perf_counter()
     try:
-        freed = cache.remove(digest, None)
+        freed = cache.remove(key, None)
     except Exception as error:
         yield _broken(f"It does not take writes: {type(error).__name__}: {error}")
         return

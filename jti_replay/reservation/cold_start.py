@@ -40,7 +40,7 @@ def earliest_use(
     return float(issued - leeway)
 
 
-def moment_of_first_use(usable_since: datetime | float | None, now: float) -> float:
+def first_use(usable_since: datetime | float | None, now: float) -> float:
     """
     Return what a caller of ``reserve()`` says of the age of a token, in seconds since 1970.
 
@@ -51,7 +51,7 @@ def moment_of_first_use(usable_since: datetime | float | None, now: float) -> fl
     return seconds_since_1970("usable_since", usable_since)
 
 
-def vouch(complete_since: float | None, usable_since: float) -> None:
+def refuse_cold_start(complete_since: float | None, usable_since: float) -> None:
     """
     Raise :exc:`~jti_replay.ColdStart` if a token could have been used before the moment from
     which a memory is complete (both in seconds since 1970). None means that it is not known.

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from .digests import jti_digest, short_digest
-from .retention import moment
+from .retention import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -97,7 +97,7 @@ class Reservation:
     @property
     def expires_at(self) -> datetime:
         """The moment at which the jti is forgotten, in UTC."""
-        return moment(self._expiry)
+        return to_datetime(self._expiry)
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ GRACE = 1.0
 """Seconds for which a jti is kept beyond the last moment at which its token is accepted."""
 
 
-def earliest_forgetting(expires_at: datetime | float | None, floor: float) -> float:
+def retention_deadline(expires_at: datetime | int | float | None, floor: float) -> float:
     """
     Return the earliest moment, in seconds since 1970, at which a jti may be forgotten:
     the later of ``floor`` and ``expires_at`` + :data:`GRACE`.
@@ -22,6 +22,8 @@ def earliest_forgetting(expires_at: datetime | float | None, floor: float) -> fl
     :exc:`TypeError` for any other type (a bool too), and :exc:`ValueError` for a naive
     datetime, NaN, an infinity, or a moment that a datetime cannot hold.
     """
+    if isinstance(expires_at, int) and floor < expires_at < LATEST:
+        return expires_at + GRACE  # By far the most common case.
     if expires_at is None:
         return floor
     deadline = seconds_since_1970("expires_at", expires_at) + GRACE
@@ -32,7 +34,7 @@ def seconds_since_1970(name: str, value: datetime | float) -> float:
     """
     Return an aware datetime or a NumericDate (RFC 7519 2) as seconds since 1970.
 
-    Raises as :func:`earliest_forgetting` does; ``name`` is that of the argument.
+    Raises as :func:`retention_deadline` does; ``name`` is that of the argument.
     """
     if type(value) is not int and type(value) is not float:
         value = _numeric_date(name, value)
@@ -42,7 +44,7 @@ def seconds_since_1970(name: str, value: datetime | float) -> float:
     return value
 
 
-def moment(seconds: float) -> datetime:
+def to_datetime(seconds: float) -> datetime:
     """Return seconds since 1970 as an aware datetime, or the last one that there is."""
     # The seconds that a store adds can lead past year 9999, which no datetime can say.
     return EPOCH + timedelta(seconds=min(seconds, LATEST))

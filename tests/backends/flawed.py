@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error
 
 from jti_replay import Reservation
 from jti_replay.backends.base import BaseReplayCache
+from jti_replay.reservation.key import JTIKey
 
 
 class Sound(BaseReplayCache):
@@ -28,19 +29,19 @@ class Sound(BaseReplayCache):
         self.entries: dict[bytes, tuple[float, Hashable]] = {}
         self.made_at = time.time()
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         with self.lock:
-            if self.is_live(digest):
+            if self.is_live(key):
                 return None
             owner, expiry = next(self.owners), math.ceil(deadline)
-            self.entries[digest] = expiry, owner
+            self.entries[key] = expiry, owner
             return owner, expiry
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         with self.lock:
-            if not self.is_live(digest) or owner not in (None, self.entries[digest][1]):
+            if not self.is_live(key) or owner not in (None, self.entries[key][1]):
                 return False
-            del self.entries[digest]
+            del self.entries[key]
             return True
 
     def complete_since(self) -> float:
@@ -50,71 +51,71 @@ class Sound(BaseReplayCache):
         with self.lock:
             return sum(map(self.is_live, self.entries))
 
-    def is_live(self, digest: bytes) -> bool:
-        return digest in self.entries and self.entries[digest][0] > time.time()
+    def is_live(self, key: JTIKey) -> bool:
+        return key in self.entries and self.entries[key][0] > time.time()
 
 
 class AlwaysNew(Sound):
-    def is_live(self, digest: bytes) -> bool:
+    def is_live(self, key: JTIKey) -> bool:
         return False
 
 
 class NeverNewAgain(Sound):
-    def is_live(self, digest: bytes) -> bool:
-        return digest in self.entries
+    def is_live(self, key: JTIKey) -> bool:
+        return key in self.entries
 
 
 class ForgetsAtExpiry(Sound):
     """Without the second of grace."""
 
-    def is_live(self, digest: bytes) -> bool:
-        return digest in self.entries and self.entries[digest][0] - 1 > time.time()
+    def is_live(self, key: JTIKey) -> bool:
+        return key in self.entries and self.entries[key][0] - 1 > time.time()
 
 
 class VouchesForThePast(Sound):
-    def add_vouched(
-        self, digest: bytes, deadline: float, usable_since: float
+    def add_if_warm(
+        self, key: JTIKey, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
-        return self.add(digest, deadline)
+        return self.add(key, deadline)
 
 
 class RoundsDown(Sound):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        return super().add(digest, math.floor(deadline))
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        return super().add(key, math.floor(deadline))
 
 
 class RoundsUpTooFar(Sound):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        return super().add(digest, deadline + 1)
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        return super().add(key, deadline + 1)
 
 
 class ReleasesWhoever(Sound):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        return super().remove(digest, None)
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        return super().remove(key, None)
 
 
 class ReleasesByJTI(Sound):
     """Takes the jti for the owner, so that all reservations of it are one."""
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        entry = super().add(digest, deadline)
-        return entry and (digest, entry[1])
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        entry = super().add(key, deadline)
+        return entry and (key, entry[1])
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        return super().remove(digest, None)
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        return super().remove(key, None)
 
 
 class AlwaysSaysThatItReleased(Sound):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        super().remove(digest, owner)
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        super().remove(key, owner)
         return True
 
 
 class FailsToReleaseWhatIsNotThere(Sound):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        if not self.is_live(digest):
-            raise KeyError(digest)
-        return super().remove(digest, owner)
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        if not self.is_live(key):
+            raise KeyError(key)
+        return super().remove(key, owner)
 
 
 class Renames(Sound):
@@ -209,28 +210,28 @@ class ReservesBeforeItLooks(Sound):
 
 
 class ChecksThenSets(Sound):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        if self.is_live(digest):
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        if self.is_live(key):
             return None
         time.sleep(0.001)
         with self.lock:
-            self.entries.pop(digest, None)
-            return super().add(digest, deadline)
+            self.entries.pop(key, None)
+            return super().add(key, deadline)
 
-    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        if self.is_live(digest):
+    async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        if self.is_live(key):
             return None
         await asyncio.sleep(0)
-        self.entries.pop(digest, None)
-        return super().add(digest, deadline)
+        self.entries.pop(key, None)
+        return super().add(key, deadline)
 
 
 class ComparesThenDeletes(Sound):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        if not self.is_live(digest):
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        if not self.is_live(key):
             return False
         time.sleep(0.001)
-        self.entries.pop(digest, None)
+        self.entries.pop(key, None)
         return True
 
 
@@ -250,16 +251,16 @@ class RemembersPerThread(Sound):
 
 
 class RemembersPerFlavour(Sound):
-    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        return self.add(b"async" + digest, deadline)
+    async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        return self.add(key._replace(digest=b"async" + key.digest), deadline)
 
 
 class EvictsWhenItHoldsMany(Sound):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         with self.lock:
             while len(self.entries) >= 64:
                 del self.entries[next(iter(self.entries))]
-            return super().add(digest, deadline)
+            return super().add(key, deadline)
 
 
 class ForgetsWhenClosed(Sound):
@@ -275,8 +276,8 @@ class ForgetsWhenClosedAsynchronously(Sound):
 class CountsReplays(Sound):
     replays = 0
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        entry = super().add(digest, deadline)
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        entry = super().add(key, deadline)
         self.replays += entry is None
         return entry
 
@@ -314,31 +315,31 @@ class GivesReservationsThatAreFalse(Sound):
 
 
 class CannotRelease(Sound):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         raise OSError("down")
 
 
 class Down(CannotRelease):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         raise OSError("down")
 
 
 class SaysNewWhenDown(Down):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         return 1, deadline
 
 
 class SaysSeenWhenDown(Down):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         return None
 
 
 class SaysReleasedWhenDown(Down):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         return True
 
 
 class WaitsLongWhenDown(Down):
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         time.sleep(1.1)
-        return super().add(digest, deadline)
+        return super().add(key, deadline)

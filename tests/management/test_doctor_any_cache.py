@@ -14,6 +14,7 @@ from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.findings import Finding, Unusable
 from jti_replay.doctor.examination import examine
 from jti_replay.doctor.probe import examine_writing
+from jti_replay.reservation.key import JTIKey
 
 from .conftest import Examine
 
@@ -28,25 +29,25 @@ class SetCache(BaseReplayCache):
         super().__init__(alias, params)
         self.held: set[bytes] = set()
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
-        if digest in self.held:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
+        if key in self.held:
             return None
-        self.held.add(digest)
+        self.held.add(key)
         return 1, deadline
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
-        held = digest in self.held
-        self.held.discard(digest)
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        held = key in self.held
+        self.held.discard(key)
         return held
 
 
 class ReadOnlyCache(SetCache):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         raise OSError("read-only")
 
 
 class BoastfulCache(SetCache):
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         return True
 
 

@@ -18,7 +18,7 @@ from jti_replay import ColdStart, replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.memory import forks
 from jti_replay.decorators import reserve_jti
-from jti_replay.reservation.cold_start import WINDOW, earliest_use, vouch
+from jti_replay.reservation.cold_start import WINDOW, earliest_use, refuse_cold_start
 from jti_replay.signals import cache_failed
 from tests.checks.configurations import cache, found
 from tests.tokens.tokens import PROFILE, bearer, signed
@@ -61,7 +61,7 @@ def test_a_token_that_does_not_say_is_as_old_as_any_may_be() -> None:
 
 def test_a_store_that_does_not_know_vouches_for_nothing() -> None:
     with pytest.raises(ColdStart) as caught:
-        vouch(None, time.time())
+        refuse_cold_start(None, time.time())
     assert caught.value.retry_after == WINDOW
 
 

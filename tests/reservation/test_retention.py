@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jti_replay.reservation.retention import earliest_forgetting, moment
+from jti_replay.reservation.retention import retention_deadline, to_datetime
 
 NOW = 1_700_000_000.0
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
@@ -33,25 +33,25 @@ moments = st.datetimes(
 def test_it_is_the_later_of_the_floor_and_a_second_after_the_expiry(
     expires_at: float, floor: float
 ) -> None:
-    assert earliest_forgetting(expires_at, floor) == max(floor, expires_at + 1)
+    assert retention_deadline(expires_at, floor) == max(floor, expires_at + 1)
 
 
 @given(floors)
 def test_without_an_expiry_it_is_the_floor(floor: float) -> None:
-    assert earliest_forgetting(None, floor) == floor
+    assert retention_deadline(None, floor) == floor
 
 
 @given(moments)
 def test_a_datetime_says_the_same_as_its_timestamp(expires_at: datetime) -> None:
-    by_datetime = earliest_forgetting(expires_at, 0)
-    by_number = earliest_forgetting(expires_at.timestamp(), 0)
+    by_datetime = retention_deadline(expires_at, 0)
+    by_number = retention_deadline(expires_at.timestamp(), 0)
     assert by_datetime == pytest.approx(by_number, abs=1e-6, rel=0)
 
 
 @given(moments)
 def test_no_microsecond_of_a_datetime_is_lost(expires_at: datetime) -> None:
-    forgetting = earliest_forgetting(expires_at, -1e12)
-    assert moment(forgetting) == expires_at + timedelta(seconds=1)
+    forgetting = retention_deadline(expires_at, -1e12)
+    assert to_datetime(forgetting) == expires_at + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_no_microsecond_of_a_datetime_is_lost(expires_at: datetime) -> None:
     ],
 )
 def test_whatever_a_datetime_can_hold_is_accepted(edge: datetime | float) -> None:
-    forgetting = earliest_forgetting(edge, NOW + 300)
-    assert moment(forgetting) >= moment(NOW + 300)
+    forgetting = retention_deadline(edge, NOW + 300)
+    assert to_datetime(forgetting) >= to_datetime(NOW + 300)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ def test_whatever_a_datetime_can_hold_is_accepted(edge: datetime | float) -> Non
 )
 def test_what_no_datetime_can_hold_is_a_value_error(beyond: float) -> None:
     with pytest.raises(ValueError, match="not a moment"):
-        earliest_forgetting(beyond, NOW + 300)
+        retention_deadline(beyond, NOW + 300)
 
 
 def test_a_naive_datetime_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="naive"):
-        earliest_forgetting(datetime(2100, 1, 1), NOW + 300)  # noqa: DTZ001
+        retention_deadline(datetime(2100, 1, 1), NOW + 300)  # noqa: DTZ001
 
 
 @pytest.mark.parametrize("kind", [int, float])
 def test_a_kind_of_number_is_a_number(kind: type[int | float]) -> None:
     seconds: Any = type("Seconds", (kind,), {})
-    assert earliest_forgetting(seconds(NOW + 500), NOW) == NOW + 501
+    assert retention_deadline(seconds(NOW + 500), NOW) == NOW + 501
     if kind is float:
         with pytest.raises(ValueError, match="not a moment"):
-            earliest_forgetting(seconds("nan"), NOW)
+            retention_deadline(seconds("nan"), NOW)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +126,16 @@ def test_a_kind_of_number_is_a_number(kind: type[int | float]) -> None:
 )
 def test_any_other_type_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match=type(wrong).__name__):
-        earliest_forgetting(wrong, NOW + 300)
+        retention_deadline(wrong, NOW + 300)
 
 
 @given(seconds)
 def test_a_moment_is_in_utc(instant: float) -> None:
-    assert moment(instant).utcoffset() == timedelta(0)
-    assert moment(instant).timestamp() == pytest.approx(min(instant, LATEST), abs=1e-4, rel=0)
+    assert to_datetime(instant).utcoffset() == timedelta(0)
+    assert to_datetime(instant).timestamp() == pytest.approx(
+        min(instant, LATEST), abs=1e-4, rel=0
+    )
 
 
 def test_a_moment_past_the_last_year_is_the_last_one() -> None:
-    assert moment(LATEST + 86_400) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert to_datetime(LATEST + 86_400) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

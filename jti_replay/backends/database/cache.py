@@ -7,6 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Hashable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core import checks
@@ -17,10 +18,11 @@ from jti_replay.backends.database.checks import check_database
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
 from jti_replay.conf.rules import check_seconds, wrong_type
-from jti_replay.reservation.digests import jti_digest
 from jti_replay.reservation.events import Subject
+from jti_replay.reservation.key import JTIKey
 from jti_replay.rollback.ledger import Ledger, Transaction
 from jti_replay.rollback.query_block import is_sealed, unsealed
+from jti_replay.steps import run
 
 from .connections import OwnConnections
 from .statements import Row
@@ -40,12 +42,6 @@ that processes which live shortly purge too."""
 
 PURGE_BATCH = 256
 """Rows that one purge deletes at the most. More than the interval, so that it keeps up."""
-
-
-class ScopedDigest(bytes):
-    """A digest that knows its namespace, which is stored beside it for operators to read."""
-
-    namespace: str
 
 
 class Owner:
@@ -88,18 +84,16 @@ class DatabaseCache(BaseReplayCache):
         self.location = self.database = self.location or DEFAULT_DB_ALIAS
         self.join: bool = self.options.get("join", True)
         self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
-        self.digest = _scoped_digest
         self._own_connections = OwnConnections(self.location, self.timeout)
         self._table = Table(self._own_connections, self.timeout)
         self._reserves = secrets.randbelow(PURGE_INTERVAL)
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Insert the row, or take it over if it has expired, in one statement."""
         now = time.time()
         # One more, because the database's clock counts whole milliseconds.
         lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
-        namespace = digest.namespace if isinstance(digest, ScopedDigest) else ""
-        row = Row(bytes(digest), namespace, secrets.randbits(63), lifetime)
+        row = Row(key.digest, _readable(key.namespace), secrets.randbits(63), lifetime)
         connection = self._connection()
         joined = _in_transaction(connection)
         if not self._table.reserve(connection, row, joined=joined):
@@ -111,11 +105,11 @@ class DatabaseCache(BaseReplayCache):
         owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
         return owner, now + lifetime / 1000
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Delete the row, if it is live and the owner's."""
         if not isinstance(owner, Owner):
-            return self._table.change(self._connection(), "release_any", [bytes(digest)]) > 0
-        parameters = [bytes(digest), owner.number]
+            return self._table.change(self._connection(), "release_any", [key.digest]) > 0
+        parameters = [key.digest, owner.number]
         joined, connection = owner.transaction, connections[self.location]
         if joined and is_sealed(connection):
             # A rollback is being told of. If it was that of the row, no row is left.
@@ -132,7 +126,8 @@ class DatabaseCache(BaseReplayCache):
 
     def release_digest(self, digest: bytes, namespace: str) -> bool:
         """Give a jti back by its digest and namespace as the table shows them."""
-        return self._release(Subject(self, "", namespace, stored=digest), digest, owner=None)
+        event = partial(Subject, self, "", namespace, stored=digest)
+        return run(self._release(JTIKey(digest, namespace), None, event))
 
     def joins(self, using: str) -> bool:
         """Return whether a reserve is part of the transaction that is open on a database."""
@@ -210,11 +205,9 @@ class DatabaseCache(BaseReplayCache):
         return self._own_connections.get()
 
 
-def _scoped_digest(namespace: str, jti: str) -> ScopedDigest:
-    digest = ScopedDigest(jti_digest(namespace, jti))
+def _readable(namespace: str) -> str:
     # Escaped, because not every database takes every character.
-    digest.namespace = namespace.encode("unicode_escape").decode("ascii")[:NAMESPACE_LENGTH]
-    return digest
+    return namespace.encode("unicode_escape").decode("ascii")[:NAMESPACE_LENGTH]
 
 
 def _in_transaction(connection: BaseDatabaseWrapper) -> bool:

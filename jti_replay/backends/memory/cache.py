@@ -17,6 +17,7 @@ from jti_replay.backends.memory.diagnosis import examine_memory
 from jti_replay.exceptions import CacheError, CacheFull
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.events import Subject
+from jti_replay.reservation.key import JTIKey
 from jti_replay.signals import jti_reserved
 
 from . import forks
@@ -76,7 +77,7 @@ class InMemoryCache(BaseReplayCache):
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         digest = keyed_digest()
-        self.digest = digest
+        self._digest = digest
         # None of them where each reserve has to take the long way.
         usual = not self.refuses_cold_start and type(self).add is InMemoryCache.add
         self._prefixes = digest.prefixes if usual else {}
@@ -99,6 +100,10 @@ class InMemoryCache(BaseReplayCache):
         self._made_at = time.time()
         self._tick(self._made_at)
         forks.caches.add(self)
+
+    def key(self, namespace: str, jti: str) -> JTIKey:
+        """Return the key of a (namespace, jti) pair, with a digest of this process alone."""
+        return JTIKey(self._digest(namespace, jti), namespace)
 
     def reserve(
         self,
@@ -178,9 +183,10 @@ class InMemoryCache(BaseReplayCache):
             profile=profile,
         )
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Remember a digest for as many whole seconds as its deadline asks for."""
         now = time.time()
+        digest = key.digest
         expiry = math.ceil(deadline)
         place = cells.place(digest, self._mask)
         with self._lock:
@@ -212,9 +218,10 @@ class InMemoryCache(BaseReplayCache):
                 self._open_up(second)
         return owner, expiry
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Forget a digest, if it is live and the owner's."""
         now = time.time()
+        digest = key.digest
         place = cells.place(digest, self._mask)
         with self._lock:
             self._tick(now)
@@ -235,13 +242,13 @@ class InMemoryCache(BaseReplayCache):
             second.prefix = cells.prefix(expiry, self._removals)
             return True
 
-    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Do what :meth:`add` does. It never waits, so it needs no thread."""
-        return self.add(digest, deadline)
+        return self.add(key, deadline)
 
-    async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
+    async def aremove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Do what :meth:`remove` does. It never waits, so it needs no thread."""
-        return self.remove(digest, owner)
+        return self.remove(key, owner)
 
     def complete_since(self) -> float:
         """Return when the cache was made, or its process forked from another one."""

@@ -20,6 +20,7 @@ from jti_replay.backends.redis.diagnosis import examine_redis
 from jti_replay.backends.redis.transport.clients import RedisClients
 from jti_replay.backends.redis.transport.connector import Connector
 from jti_replay.exceptions import ColdStart
+from jti_replay.reservation.key import JTIKey
 
 from .calls import aattempt, arun, arun_each, attempt, run, run_each
 from .checks import check_redis
@@ -90,27 +91,27 @@ class RedisCache(BaseReplayCache):
         self._clients = RedisClients(self.connector)
         self._orphans = Orphans(self._clients, self.timeout)
 
-    def add(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Set the key unless it is there, in one round trip."""
-        return self._reserve(RESERVE, [self.keys.entry(digest)], deadline)
+        return self._add(RESERVE, [self.keys.entry(key.digest)], deadline)
 
-    async def aadd(self, digest: bytes, deadline: float) -> tuple[Hashable, float] | None:
+    async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Do what :meth:`add` does, on the event loop."""
-        return await self._areserve(RESERVE, [self.keys.entry(digest)], deadline)
+        return await self._aadd(RESERVE, [self.keys.entry(key.digest)], deadline)
 
-    def remove(self, digest: bytes, owner: Hashable | None) -> bool:
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Delete the key if the owner holds it, in one round trip."""
         script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
-        key = self.keys.entry(digest)
-        return bool(run(self._clients.get(), script, [key], owners, self._deadline())[0])
+        name = self.keys.entry(key.digest)
+        return bool(run(self._clients.get(), script, [name], owners, self._deadline())[0])
 
-    async def aremove(self, digest: bytes, owner: Hashable | None) -> bool:
+    async def aremove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Do what :meth:`remove` does, on the event loop."""
         if not self.connector.is_asyncio_ready:
-            return await _in_thread(self.remove, digest, owner)
+            return await _in_thread(self.remove, key, owner)
         script, owners = (RELEASE_ANY, []) if owner is None else (RELEASE, [owner])
-        store, key = await self._clients.aget(), self.keys.entry(digest)
-        return bool((await arun(store, script, [key], owners, self._deadline()))[0])
+        store, name = await self._clients.aget(), self.keys.entry(key.digest)
+        return bool((await arun(store, script, [name], owners, self._deadline()))[0])
 
     def complete_since(self) -> float | None:
         """Return the latest moment that a marker holds, None if one is missing."""
@@ -138,19 +139,19 @@ class RedisCache(BaseReplayCache):
         store, keys = await self._clients.aget(), self.keys.markers()
         return _latest(await arun_each(store, script, keys, self._deadline()))
 
-    def add_vouched(
-        self, digest: bytes, deadline: float, usable_since: float
+    def add_if_warm(
+        self, key: JTIKey, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
         """Set the key unless it is there or may have been lost, in one round trip."""
-        keys = [self.keys.entry(digest), self.keys.marker(digest)]
-        return self._reserve(RESERVE_VOUCHED, keys, deadline, usable_since)
+        keys = [self.keys.entry(key.digest), self.keys.marker(key.digest)]
+        return self._add(RESERVE_VOUCHED, keys, deadline, usable_since)
 
-    async def aadd_vouched(
-        self, digest: bytes, deadline: float, usable_since: float
+    async def aadd_if_warm(
+        self, key: JTIKey, deadline: float, usable_since: float
     ) -> tuple[Hashable, float] | None:
-        """Do what :meth:`add_vouched` does, on the event loop."""
-        keys = [self.keys.entry(digest), self.keys.marker(digest)]
-        return await self._areserve(RESERVE_VOUCHED, keys, deadline, usable_since)
+        """Do what :meth:`add_if_warm` does, on the event loop."""
+        keys = [self.keys.entry(key.digest), self.keys.marker(key.digest)]
+        return await self._aadd(RESERVE_VOUCHED, keys, deadline, usable_since)
 
     def servers(self) -> list[tuple[str, Redis]]:
         """Return clients of the servers that hold keys, with their names if there are many."""
@@ -173,7 +174,7 @@ class RedisCache(BaseReplayCache):
         """Refuse options that cannot work, and a location that django-redis does not serve."""
         return check_redis(self)
 
-    def _reserve(
+    def _add(
         self,
         script: Script,
         keys: list[bytes],
@@ -207,7 +208,7 @@ class RedisCache(BaseReplayCache):
             raise refusal
         return None
 
-    async def _areserve(
+    async def _aadd(
         self,
         script: Script,
         keys: list[bytes],
@@ -215,7 +216,7 @@ class RedisCache(BaseReplayCache):
         usable_since: float | None = None,
     ) -> tuple[Hashable, float] | None:
         if not self.connector.is_asyncio_ready:
-            return await _in_thread(self._reserve, script, keys, until, usable_since)
+            return await _in_thread(self._add, script, keys, until, usable_since)
         owner, deadline = os.urandom(OWNER_SIZE), self._deadline()
         store = await self._clients.aget()
         expiry, milliseconds = _lifetime(until)

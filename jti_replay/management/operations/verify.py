@@ -14,7 +14,7 @@ from jti_replay import JTIReplayError, KeysUnavailable, conf, replay_caches
 from jti_replay.doctor.cold_start import iso
 from jti_replay.doctor.time_limit import LIMIT, within
 from jti_replay.profiles.profile import Profile, get_profile
-from jti_replay.reservation.cold_start import earliest_use, vouch
+from jti_replay.reservation.cold_start import earliest_use, refuse_cold_start
 from jti_replay.reservation.digests import jti_digest, short_digest
 from jti_replay.tokens.verification import verify
 
@@ -97,7 +97,9 @@ def _cold_start(claims: Mapping[str, Any], profile: Profile) -> Exception | None
     since = earliest_use(
         claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
     )
-    outcome = within(LIMIT, {"memory": lambda: vouch(cache.complete_since(), since)})
+    outcome = within(
+        LIMIT, {"memory": lambda: refuse_cold_start(cache.complete_since(), since)}
+    )
     return outcome["memory"]
 
 

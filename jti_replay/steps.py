@@ -1,0 +1,54 @@
+"""
+Logic that is written once, and runs in sync code as well as on an event loop.
+
+The logic is a generator. Where it has to wait, it yields a step: a function, its async
+version, and their arguments. It is sent the result, or the exception is raised at the yield.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+
+Step: TypeAlias = tuple[Callable[..., Any], Callable[..., Awaitable[Any]], tuple[Any, ...]]
+Steps: TypeAlias = Generator[Step, Any, T]
+
+
+def run(steps: Steps[T], error: BaseException | None = None) -> T:
+    """
+    Run the steps one after the other, and return what the generator returns.
+
+    ``error`` is raised first where a generator waits that has been begun already.
+    """
+    try:
+        function, _, arguments = next(steps) if error is None else steps.throw(error)
+        while True:
+            try:
+                result = function(*arguments)
+            except BaseException as raised:
+                function, _, arguments = steps.throw(raised)
+            else:
+                function, _, arguments = steps.send(result)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+async def arun(steps: Steps[T]) -> T:
+    """Async version of :func:`run`: awaits the async version of each step."""
+    try:
+        _, function, arguments = next(steps)
+        while True:
+            try:
+                result = await function(*arguments)
+            except GeneratorExit as error:
+                # The event loop is gone: nothing can be awaited any more.
+                run(steps, error)
+                raise
+            except BaseException as error:
+                _, function, arguments = steps.throw(error)
+            else:
+                _, function, arguments = steps.send(result)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
