@@ -34,6 +34,9 @@ logger = logging.getLogger("jti_replay")
 DEFAULT_TTL = 300
 """The shortest time for which a jti is remembered, in seconds."""
 
+PURGE_BATCH = 256
+"""The most entries that one purge deletes, unless it is told otherwise."""
+
 
 class BaseReplayCache:
     """
@@ -62,6 +65,9 @@ class BaseReplayCache:
 
     is_shared: ClassVar[bool] = True
     """Whether all processes of a site see the same entries."""
+
+    capacity: int | None = None
+    """The most live entries that it holds, if there is a fixed limit."""
 
     database: str | None = None
     """The alias in ``settings.DATABASES`` of the database that holds the entries, if any."""
@@ -162,6 +168,26 @@ class BaseReplayCache:
     async def acount(self) -> int | None:
         """Async version of :meth:`count`."""
         return await sync_to_async(self.count)()
+
+    def backlog(self) -> int | None:
+        """
+        Return the number of expired entries that are to be purged. None if the store forgets
+        them by itself.
+        """
+        return None
+
+    def purge(self, batch: int = PURGE_BATCH) -> int:
+        """Delete up to ``batch`` expired entries. Return how many there were."""
+        return 0
+
+    def restart_memory(self) -> None:
+        """
+        Note that the memory begins now, because entries may be missing, as after a restored
+        backup. Raises :exc:`NotImplementedError` where the store keeps no such note.
+        """
+        raise NotImplementedError(
+            f"The replay cache {self.alias!r} keeps no note of when its memory begins."
+        )
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Return what is wrong with the settings, for Django's system checks."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ REDIS = "jti_replay.backends.redis.RedisCache"
 DATABASE = "jti_replay.backends.database.DatabaseCache"
 
 Run = Callable[..., str]
+Manage = Callable[..., subprocess.CompletedProcess[str]]
 Examine = Callable[..., dict[str, Finding]]
 
 

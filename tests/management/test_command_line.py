@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 
 from tests.tokens.tokens import PROFILE, signed
 
-from .conftest import DATABASE
-
-Manage = Callable[..., subprocess.CompletedProcess[str]]
+from .conftest import DATABASE, Manage
 
 
 def test_an_error_is_exit_status_1_and_a_line(manage: Manage) -> None:

@@ -86,14 +86,14 @@ def test_a_terminal_gets_colours() -> None:
     assert "\x1b[" in stdout.getvalue()
 
 
-@pytest.mark.parametrize("name", ["doctor", "stats", "purge", "release"])
+@pytest.mark.parametrize("name", ["doctor", "stats", "purge", "release", "reset"])
 def test_an_unknown_cache_is_named_with_the_known_ones(run: Run, name: str) -> None:
     jti = ["a jti"] if name == "release" else []
     with pytest.raises(CommandError, match="no replay cache 'defualt'"):
         run(name, "--cache", "defualt", *jti)
 
 
-@pytest.mark.parametrize("name", ["doctor", "stats", "purge", "release", "verify"])
+@pytest.mark.parametrize("name", ["doctor", "stats", "purge", "release", "reset", "verify"])
 def test_settings_that_cannot_work_are_told_in_words(
     run: Run, settings: Any, name: str
 ) -> None:

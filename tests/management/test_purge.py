@@ -35,16 +35,26 @@ def test_it_deletes_what_has_expired_and_nothing_else(run: Run, arguments: list[
 
 def test_a_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = io.StringIO()
+    call_command("jti_replay", "purge", "--batch", "1", stdout=io.StringIO(), stderr=stderr)
+    assert stderr.getvalue() == ""
+    for number in range(4):
+        ReservedJTI.objects.create(digest=bytes([number]) * 16, owner=1, expires_at=1)
     monkeypatch.setattr(stderr, "isatty", lambda: True)
+    call_command("jti_replay", "purge", "--batch", "4", stdout=io.StringIO(), stderr=stderr)
+    assert stderr.getvalue() == ""
+    for number in range(4):
+        ReservedJTI.objects.create(digest=bytes([number]) * 16, owner=1, expires_at=1)
     call_command("jti_replay", "purge", "--batch", "2", stdout=io.StringIO(), stderr=stderr)
-    assert "] 100%" in stderr.getvalue()
+    assert "[###############               ]  50%" in stderr.getvalue()
+    assert stderr.getvalue().endswith("[##############################] 100%\n")
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--cache", "local"], "is not in a database"),
-        (["--batch", "0"], "must be 1 or more"),
+        (["--cache", "local"], "local: It forgets expired entries by itself"),
+        (["--batch", "0"], "must be from 1 to 1_000_000"),
+        (["--batch", "1000001"], "must be from 1 to 1_000_000"),
     ],
 )
 def test_what_makes_no_sense_is_refused(run: Run, arguments: list[str], reason: str) -> None:

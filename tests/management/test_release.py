@@ -11,7 +11,6 @@ import redis
 from django.core.management import CommandError
 
 from jti_replay import replay_cache, signals
-from tests.servers import free_port
 
 from .conftest import Run, url_of, use
 
@@ -67,12 +66,6 @@ def test_one_that_is_not_reserved_is_a_failure(
 def test_one_in_the_memory_of_other_processes_is_out_of_reach(run: Run) -> None:
     with pytest.raises(CommandError, match="out of reach"):
         run("release", "a jti that nobody has reserved")
-
-
-def test_a_store_that_is_down_is_told_in_words(run: Run, settings: Any) -> None:
-    use(settings, f"redis://127.0.0.1:{free_port()}/0")
-    with pytest.raises(CommandError, match="may be reserved still: ConnectionError"):
-        run("release", "a")
 
 
 @pytest.mark.parametrize(

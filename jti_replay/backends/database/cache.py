@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 
-from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.base import PURGE_BATCH, BaseReplayCache
 from jti_replay.backends.database.checks import check_database
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
@@ -39,9 +39,6 @@ NAMESPACE_LENGTH = 255
 PURGE_INTERVAL = 128
 """Reserves of a process after which one of them purges. The first count starts anywhere, so
 that processes which live shortly purge too."""
-
-PURGE_BATCH = 256
-"""Rows that one purge deletes at the most. More than the interval, so that it keeps up."""
 
 
 class Owner:

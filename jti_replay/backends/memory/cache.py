@@ -82,6 +82,7 @@ class InMemoryCache(BaseReplayCache):
         usual = not self.refuses_cold_start and type(self).add is InMemoryCache.add
         self._prefixes = digest.prefixes if usual else {}
         self.max_entries: int = self.options.get("max_entries", DEFAULT_MAX_ENTRIES)
+        self.capacity = self.max_entries
         self._lock = threading.Lock()
         number = 1 if self.check() else _number_of_cells(self.max_entries)
         self._mask = number - 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from jti_replay.management.operations.doctor import Doctor
+from jti_replay.management.operations.failures import failures_in_a_line
 from jti_replay.management.operations.operation import Operation
 from jti_replay.management.operations.purge import Purge
 from jti_replay.management.operations.release import Release
@@ -43,7 +43,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the subcommand."""
         operation = OPERATIONS[options["subcommand"]](self.stdout, self.stderr, self.style)
-        try:
+        with failures_in_a_line(operation.failure_note):
             operation.handle(**options)
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error

@@ -1,4 +1,4 @@
-"""What a subcommand is."""
+"""The base class of subcommands."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Operation(ABC):
     """
     Something that an operator does with the caches.
 
-    It writes to ``stdout`` and ``stderr`` in the colours of ``style``, and raises
-    :exc:`~django.core.management.CommandError` if it fails.
+    It writes to ``stdout`` and ``stderr`` in the colours of ``style``. What it raises becomes
+    one line and exit status 1.
     """
 
     stdout: OutputWrapper
@@ -29,6 +29,9 @@ class Operation(ABC):
 
     summary: ClassVar[str]
     """What it does, in a sentence."""
+
+    failure_note: ClassVar[str] = ""
+    """What is said after a failure: what it leaves behind."""
 
     @classmethod
     @abstractmethod

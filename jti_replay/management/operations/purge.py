@@ -1,4 +1,4 @@
-"""``manage.py jti_replay purge``: delete what has expired in the database."""
+"""``manage.py jti_replay purge``: delete the entries that have expired."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandError
 
-from jti_replay import replay_caches
-from jti_replay.backends.database.cache import PURGE_BATCH, DatabaseCache
+from jti_replay.backends.base import PURGE_BATCH, BaseReplayCache
 
-from .operation import Operation
+from .failures import for_each
+from .operation import Operation, caches_named
 
 BAR_WIDTH = 30
+LARGEST_BATCH = 1_000_000
 
 
 class Purge(Operation):
-    """Deletes expired rows, in batches."""
+    """Deletes expired entries, in batches."""
 
     summary: ClassVar[str] = "Delete the expired rows of DatabaseCaches."
 
@@ -28,27 +29,26 @@ class Purge(Operation):
             "--batch",
             type=int,
             default=PURGE_BATCH,
-            help=f"Rows that one statement deletes at the most. {PURGE_BATCH} by default.",
+            help=f"The most rows that one statement deletes. {PURGE_BATCH} by default.",
         )
 
     def handle(self, **options: Any) -> None:
-        """Purge."""
-        if options["batch"] < 1:
-            raise CommandError("--batch must be 1 or more.")
-        for cache in self._database_caches(options["cache"]):
-            self._purge(cache, options["batch"])
+        """Purge the caches, also after one has failed."""
+        batch = options["batch"]
+        if not 1 <= batch <= LARGEST_BATCH:
+            raise CommandError(f"--batch must be from 1 to {LARGEST_BATCH:_}.")
+        is_named = options["cache"] is not None
 
-    def _database_caches(self, alias: str | None) -> list[DatabaseCache]:
-        if alias is not None and alias not in replay_caches:
-            raise CommandError(f"There is no replay cache {alias!r}.")
-        caches = replay_caches.all() if alias is None else [replay_caches[alias]]
-        found = [cache for cache in caches if isinstance(cache, DatabaseCache)]
-        if alias is not None and not found:
-            raise CommandError(f"The replay cache {alias!r} is not in a database.")
-        return found
+        def purge(cache: BaseReplayCache) -> None:
+            backlog = cache.backlog()
+            if backlog is not None:
+                self._purge(cache, batch, backlog)
+            elif is_named:
+                raise CommandError("It forgets expired entries by itself.")
 
-    def _purge(self, cache: DatabaseCache, batch: int) -> None:
-        backlog = cache.backlog()
+        for_each(caches_named(options["cache"]), purge)
+
+    def _purge(self, cache: BaseReplayCache, batch: int, backlog: int) -> None:
         shows_progress = backlog > batch and self.stderr.isatty()
         purged = 0
         while deleted := cache.purge(batch):
@@ -60,7 +60,7 @@ class Purge(Operation):
         self.stdout.write(f"{cache.alias}: {purged} rows purged, {cache.count()} are live.")
 
     def _show_progress(self, purged: int, backlog: int) -> None:
-        # More may expire meanwhile.
+        # More may expire in the meantime.
         share = min(1.0, purged / backlog)
         bar = "#" * round(share * BAR_WIDTH)
         self.stderr.write(f"\r[{bar:<{BAR_WIDTH}}] {share:4.0%}", ending="")

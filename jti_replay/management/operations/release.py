@@ -1,4 +1,4 @@
-"""``manage.py jti_replay release``: give a jti back by its name."""
+"""``manage.py jti_replay release``: release a jti by its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandError
 
-from jti_replay import CacheError, conf
+from jti_replay import conf
 from jti_replay.reservation.digests import jti_digest, short_digest
 
 from . import standard_input
@@ -25,6 +25,8 @@ class Release(Operation):
         "not reserved."
     )
 
+    failure_note: ClassVar[str] = "The jti may still be reserved."
+
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Describe its arguments."""
@@ -37,19 +39,13 @@ class Release(Operation):
         parser.add_argument("jti", help="The jti, or - to read it from standard input.")
 
     def handle(self, **options: Any) -> None:
-        """Release it, whoever holds it."""
+        """Release it by its name, whichever reservation holds it."""
         [cache] = caches_named(options["cache"])
         namespace = options["namespace"]
         jti = standard_input.read("jti") if options["jti"] == "-" else options["jti"]
         if not jti:
             raise CommandError("The jti must not be empty.")
-        try:
-            freed = cache.release(jti, namespace=namespace)
-        except CacheError as error:
-            raise CommandError(
-                f"The replay cache {cache.alias!r} failed, and the jti may be reserved still: "
-                f"{error}"
-            ) from error
+        freed = cache.release(jti, namespace=namespace)
         digest = short_digest(jti_digest(namespace, jti))
         if not freed:
             reason = f"No live entry {digest} of namespace {namespace!r} is in {cache.alias!r}."

@@ -1,22 +1,18 @@
-"""``manage.py jti_replay reset``: note that rows of the database may be missing."""
+"""``manage.py jti_replay reset``: note that entries of a store may be missing."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandError
-from django.db import Error
-
 from jti_replay import conf
-from jti_replay.backends.database import DatabaseCache
 from jti_replay.doctor.cold_start import iso
 
 from .operation import Operation, caches_named
 
 
 class Reset(Operation):
-    """Lets the memory of a cache in a database begin now."""
+    """Restarts the memory of a cache in a database."""
 
     summary: ClassVar[str] = (
         "Let the memory of a DatabaseCache begin now, after a backup was restored: with "
@@ -33,11 +29,6 @@ class Reset(Operation):
     def handle(self, **options: Any) -> None:
         """Note it."""
         [cache] = caches_named(options["cache"])
-        if not isinstance(cache, DatabaseCache):
-            raise CommandError(f"The replay cache {cache.alias!r} is not in a database.")
-        try:
-            cache.restart_memory()
-        except Error as error:
-            raise CommandError(f"The replay cache {cache.alias!r} failed: {error}") from error
+        cache.restart_memory()
         since = iso(cache.complete_since())
         self.stdout.write(f"{cache.alias}: the memory begins at {since}.")

@@ -1,4 +1,4 @@
-"""``manage.py jti_replay stats``: how much the caches hold."""
+"""``manage.py jti_replay stats``: show how much the caches hold."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jti_replay.backends.base import BaseReplayCache
 from jti_replay.doctor.cold_start import beginning
 from jti_replay.doctor.time_limit import LIMIT, within
 
+from .failures import in_a_line, lines
 from .operation import Operation, caches_named
 
 COLUMNS = ("cache", "entries", "capacity", "backlog", "complete since")
@@ -34,7 +35,7 @@ class Stats(Operation):
         caches = caches_named(options["cache"])
         outcomes = within(LIMIT, {cache.alias: partial(_numbers, cache) for cache in caches})
         failures = {
-            alias: f"{type(outcome).__name__}: {outcome}"
+            alias: outcome
             for alias, outcome in outcomes.items()
             if isinstance(outcome, Exception)
         }
@@ -44,14 +45,12 @@ class Stats(Operation):
             if not isinstance(outcome, Exception)
         }
         if options["json"]:
-            failed = {alias: {"error": error} for alias, error in failures.items()}
+            failed = {alias: {"error": in_a_line(error)} for alias, error in failures.items()}
             self.stdout.write(json.dumps({"caches": {**numbers, **failed}}, indent=2))
         else:
             self._write(numbers)
         if failures:
-            raise CommandError(
-                "\n".join(f"{alias}: {error}" for alias, error in failures.items())
-            )
+            raise CommandError(lines(failures))
 
     def _write(self, numbers: dict[str, dict[str, Any]]) -> None:
         rows = [COLUMNS, *(_row(alias, each) for alias, each in numbers.items())]
@@ -64,11 +63,10 @@ class Stats(Operation):
 def _numbers(cache: BaseReplayCache) -> dict[str, Any]:
     # Of a cache in the memory of server processes, this one knows nothing.
     is_shared = cache.is_shared
-    count_backlog = getattr(cache, "backlog", None)
     return {
         "entries": cache.count() if is_shared else None,
-        "capacity": getattr(cache, "max_entries", None),
-        "backlog": count_backlog() if count_backlog else None,
+        "capacity": cache.capacity,
+        "backlog": cache.backlog(),
         "complete_since": beginning(cache) if is_shared else None,
     }
 

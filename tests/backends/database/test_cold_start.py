@@ -77,19 +77,5 @@ def test_the_migration_notes_when_the_memory_begins(use_cache: UseCache) -> None
 def test_only_a_database_has_a_memory_to_reset(settings: Any) -> None:
     memory = "jti_replay.backends.memory.InMemoryCache"
     settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": memory}}}
-    with pytest.raises(CommandError, match="is not in a database"):
+    with pytest.raises(CommandError, match="keeps no note of when its memory begins"):
         reset()
-    with pytest.raises(CommandError, match="There is no replay cache 'other'"):
-        reset("--cache=other")
-
-
-def test_a_table_that_is_missing_is_an_error(settings: Any) -> None:
-    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": BACKEND}}}
-    executor = MigrationExecutor(connections["default"])
-    executor.migrate([("jti_replay", None)])
-    try:
-        with pytest.raises(CommandError, match="failed"):
-            reset()
-    finally:
-        executor = MigrationExecutor(connections["default"])
-        executor.migrate([("jti_replay", "0001_initial")])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
 from jti_replay import replay_cache
 from jti_replay.backends.database.cache import PURGE_BATCH, PURGE_INTERVAL, DatabaseCache
 from jti_replay.models import ReservedJTI
-from tests.backends.database.conftest import BACKEND, UseCache
+from tests.backends.database.conftest import UseCache
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -150,73 +148,3 @@ def test_a_purge_that_fails_is_logged_and_loses_no_reservation(
         for number in range(PURGE_INTERVAL):
             assert replay_cache.reserve(f"{number}")
     assert "could not purge" in caplog.text
-
-
-# The command.
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def purge(*arguments: str, stderr: io.StringIO | None = None) -> str:
-    output = io.StringIO()
-    call_command("jti_replay", "purge", *arguments, stdout=output, stderr=stderr)
-    return output.getvalue()
-
-
-@EACH
-def test_the_command_purges_all(server: str, use_cache: UseCache) -> None:
-    use_cache(server)
-    fill(server, 600)
-    assert replay_cache.reserve("live")
-    assert purge() == "default: 600 rows purged, 1 are live.\n"
-    assert rows(server) == 1
-    assert purge() == "default: 0 rows purged, 1 are live.\n"
-
-
-def test_it_shows_progress_on_a_terminal_if_there_is_much_to_do(use_cache: UseCache) -> None:
-    use_cache("default")
-    fill("default", 100)
-    terminal = Terminal()
-    purge("--batch=30", stderr=terminal)
-    assert "[#########                     ]  30%" in terminal.getvalue()
-    assert terminal.getvalue().endswith("[##############################] 100%\n")
-    terminal, pipe = Terminal(), io.StringIO()
-    fill("default", 30)
-    purge("--batch=30", stderr=terminal)
-    fill("default", 100)
-    purge("--batch=30", stderr=pipe)
-    assert terminal.getvalue() == pipe.getvalue() == ""
-    assert rows("default") == 0
-
-
-def test_it_purges_the_cache_that_it_is_told_to(settings: Any) -> None:
-    settings.JTI_REPLAY = {
-        "CACHES": {
-            "default": {"BACKEND": "jti_replay.backends.memory.InMemoryCache"},
-            "on file": {"BACKEND": BACKEND},
-            "in memory": {"BACKEND": BACKEND, "LOCATION": "memory"},
-        }
-    }
-    fill("default", 1)
-    fill("memory", 1)
-    assert purge("--cache=in memory") == "in memory: 1 rows purged, 0 are live.\n"
-    assert [rows("default"), rows("memory")] == [1, 0]
-    assert purge() == (
-        "on file: 1 rows purged, 0 are live.\nin memory: 0 rows purged, 0 are live.\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--cache=other"], "There is no replay cache 'other'."),
-        (["--cache=default"], "The replay cache 'default' is not in a database."),
-        (["--batch=0"], "--batch must be 1 or more."),
-    ],
-)
-def test_it_refuses_what_it_cannot_do(arguments: list[str], message: str) -> None:
-    with pytest.raises(CommandError, match=message):
-        purge(*arguments)
