@@ -64,7 +64,7 @@ def _costs(
         return JsonResponse({"sub": claims["sub"]})
 
     def verify_as_guard(request: HttpRequest) -> JsonResponse:
-        claims = verify(bearer_token(request), get_profile("default"))
+        claims = verify(bearer_token(request), get_profile("default").rules).claims
         return JsonResponse({"sub": claims["sub"]})
 
     # No transaction: that of the view is the project's business, and costs what it costs.

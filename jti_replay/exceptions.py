@@ -35,15 +35,49 @@ class ColdStart(CacheError):
 
 
 class TokenError(JTIReplayError):
-    """Root of the reasons for which a token is refused. Its text is safe to show the client."""
+    """
+    Root of the reasons for which a token is refused. Its text is safe to show the client.
+
+    - ``code`` (str or None): the error code of the answer. None: that of the token's kind.
+    - ``claim`` (str or None): the claim or header parameter that is refused, or
+      ``"signature"``.
+    - ``detail`` (str): what came and what is accepted, for the operator's log. It may quote
+      what a stranger wrote (as a ``repr()``, cut short), and is never sent to the client.
+    """
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        code: str | None = None,
+        claim: str | None = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.code = code
+        self.claim = claim
+        self.detail = detail
+
+    @property
+    def explanation(self) -> str:
+        """The text and the detail, for the operator."""
+        return f"{self} {self.detail}".rstrip()
 
 
 class TokenMissing(TokenError):
     """Raised when the request carries no token at all."""
 
 
+class RequestInvalid(TokenError):
+    """Raised when a request cannot carry a token: its method, media type or form is wrong."""
+
+
 class TokenInvalid(TokenError):
     """Raised when a token was sent that the profile does not accept."""
+
+
+class NonceRequired(TokenInvalid):
+    """Raised when a token lacks a nonce of this server, or has an old one (RFC 9449 8)."""
 
 
 class TokenReplayed(TokenError):

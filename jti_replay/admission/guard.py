@@ -14,7 +14,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
 
 from jti_replay.caches import replay_caches
-from jti_replay.exceptions import CacheError, JTIReplayError, KeysUnavailable, TokenReplayed
+from jti_replay.exceptions import (
+    CacheError,
+    JTIReplayError,
+    KeysUnavailable,
+    TokenError,
+    TokenReplayed,
+)
 from jti_replay.kinds.bearer import bearer_token, refuse
 from jti_replay.profiles.profile import Profile, get_profile
 from jti_replay.reservation.cold_start import earliest_use
@@ -51,7 +57,7 @@ class Guard:
         """Verify, reserve, run the view, all in one transaction where there is one."""
         try:
             profile = get_profile(self.profile)
-            claims = verify(bearer_token(request), profile)
+            claims = verify(bearer_token(request), profile.rules).claims
             cache = replay_caches[profile.cache]
             in_transaction = self.atomic and transactions.is_wanted(self.using)
         except REFUSALS as error:
@@ -99,7 +105,8 @@ class Guard:
         """Verify, reserve and run the view. Django's transactions are not for async code."""
         try:
             profile = get_profile(self.profile)
-            claims = await averify(bearer_token(request), profile)
+            verified = await averify(bearer_token(request), profile.rules)
+            claims = verified.claims
             cache = replay_caches[profile.cache]
             reservation = _admitted(await _ask(cache.areserve, cache, claims, profile, request))
         except REFUSALS as error:
@@ -146,7 +153,8 @@ class Guard:
         if isinstance(error, KeysUnavailable | ImproperlyConfigured):
             logger.error("The profile %r cannot judge a token: %s", self.profile, error)
         elif not isinstance(error, CacheError | TokenReplayed):  # These have been logged.
-            logger.info("Refused a token: profile=%r: %s", self.profile, error)
+            text = error.explanation if isinstance(error, TokenError) else error
+            logger.info("Refused a token: profile=%r: %s", self.profile, text)
         return refuse(error)
 
 
@@ -159,7 +167,7 @@ def _ask(
 ) -> T:
     return reserve(
         claims["jti"],
-        claims["exp"] + profile.leeway,  # As long as verify() would accept the token.
+        claims["exp"] + profile.rules.leeway,  # As long as verify() would accept the token.
         namespace=claims.get("iss", ""),
         usable_since=_first_use(claims, profile, cache),
         request=request,
@@ -173,7 +181,10 @@ def _first_use(
     if not cache.refuses_cold_start:
         return None  # It does not ask.
     return earliest_use(
-        claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
+        claims,
+        now=time.time(),
+        leeway=profile.rules.leeway,
+        max_lifetime=profile.rules.max_lifetime or 0,
     )
 
 

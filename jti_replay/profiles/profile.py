@@ -11,8 +11,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
+from jti_replay.tokens.issuers import IssuerRule
 from jti_replay.tokens.jwks import RemoteKeys
-from jti_replay.tokens.keys import KeySource, key_from_setting
+from jti_replay.tokens.keys import key_from_setting
+from jti_replay.tokens.rules import TokenRules
 
 from .checks import check_profile, check_section
 
@@ -25,15 +27,14 @@ DEFAULT_MAX_LIFETIME = 3600
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How the tokens of one kind are verified, and the cache in which their jtis are kept."""
+    """
+    How the tokens of a profile are found, verified and kept: its rules, its kind, and the
+    alias of the cache that remembers their jtis.
+    """
 
     name: str
-    keys: KeySource
-    algorithms: tuple[str, ...]
-    issuers: tuple[str, ...]
-    audiences: tuple[str, ...]
-    leeway: float
-    max_lifetime: float
+    rules: TokenRules
+    kind: Any
     cache: str
 
     @classmethod
@@ -44,21 +45,30 @@ class Profile:
         Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if they cannot work.
         """
         refuse_errors(check_profile(name, params))
-        algorithms = tuple(params["ALGORITHMS"])
         return cls(
             name=name,
-            keys=(
-                RemoteKeys(params["JWKS_URL"], algorithms)
-                if "JWKS_URL" in params
-                else key_from_setting(params["KEY"], algorithms)
-            ),
-            algorithms=algorithms,
-            issuers=_names(params.get("ISSUER")),
-            audiences=_names(params.get("AUDIENCE")),
-            leeway=params.get("LEEWAY", DEFAULT_LEEWAY),
-            max_lifetime=params.get("MAX_LIFETIME", DEFAULT_MAX_LIFETIME),
+            rules=rules_from_settings(params),
+            kind=None,
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
         )
+
+
+def rules_from_settings(params: Mapping[str, Any]) -> TokenRules:
+    """Return the rules that the settings of a profile describe. They have been checked."""
+    algorithms = tuple(params["ALGORITHMS"])
+    issuers = _names(params.get("ISSUER"))
+    return TokenRules(
+        keys=(
+            RemoteKeys(params["JWKS_URL"])
+            if "JWKS_URL" in params
+            else key_from_setting(params["KEY"], algorithms)
+        ),
+        algorithms=algorithms,
+        issuers=IssuerRule(issuers) if issuers else None,
+        audiences=_names(params.get("AUDIENCE")),
+        leeway=params.get("LEEWAY", DEFAULT_LEEWAY),
+        max_lifetime=params.get("MAX_LIFETIME", DEFAULT_MAX_LIFETIME),
+    )
 
 
 _profiles: dict[str, Profile] = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from jti_replay.exceptions import ColdStart
 
-from .retention import seconds_since_1970
+from .retention import EARLIEST, seconds_since_1970
 
 ACCEPT, REFUSE = "accept", "refuse"
 
@@ -32,12 +32,14 @@ def earliest_use(
     Return the earliest moment at which a token could have been used, in seconds since 1970.
 
     That is ``iat``, or else ``nbf``, on a clock that is late by the leeway. A token that has
-    neither may be as old as any that is accepted ``now`` (all in seconds; RFC 7519 4.1).
+    neither may be as old as any that is accepted ``now`` (all in seconds; RFC 7519 4.1). The
+    moment is one that a datetime can hold.
     """
     issued = claims.get("iat", claims.get("nbf"))
     if issued is None:
         issued = now - max_lifetime - leeway
-    return float(issued - leeway)
+    # An nbf of the year 1 is what .NET writes for a time that was never set.
+    return max(EARLIEST, float(issued - leeway))
 
 
 def first_use(usable_since: datetime | float | None, now: float) -> float:

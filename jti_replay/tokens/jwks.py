@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -14,7 +13,7 @@ import jwt
 
 from jti_replay.exceptions import KeysUnavailable, TokenInvalid
 
-from .parsing import read_unverified_header
+from .parsing import UnverifiedToken
 
 FETCH_TIMEOUT = 5
 """Seconds after which a fetch is given up."""
@@ -40,8 +39,7 @@ class RemoteKeys:
     wait for it; the others wait for the same one, at most until it is given up.
     """
 
-    def __init__(self, url: str, algorithms: Sequence[str]) -> None:
-        self._algorithms = algorithms
+    def __init__(self, url: str) -> None:
         # PyJWT's client fetches: it refuses redirects and all but http(s). It is not asked
         # to keep the keys, because it holds up every caller while it fetches.
         self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT)
@@ -50,7 +48,7 @@ class RemoteKeys:
         self._fetch: Fetch | None = None
         self._fetched_at = self._failed_at = self._missed_at = float("-inf")
 
-    def get(self, token: str) -> jwt.PyJWK:
+    def get(self, token: UnverifiedToken) -> list[jwt.PyJWK]:
         """Return the key that the token names by its ``kid`` (RFC 7515 4.1.4)."""
         kid, algorithm = self._named_by(token)
         keys = self._trusted_keys()
@@ -61,9 +59,9 @@ class RemoteKeys:
             except Exception as error:
                 raise self._failed(fetch, error) from error
             self._remember_miss(kid, keys)
-        return keys.key(kid, algorithm)
+        return [keys.key(kid, algorithm)]
 
-    async def aget(self, token: str) -> jwt.PyJWK:
+    async def aget(self, token: UnverifiedToken) -> list[jwt.PyJWK]:
         """Do what :meth:`get` does, without blocking the event loop."""
         kid, algorithm = self._named_by(token)
         keys = self._trusted_keys()
@@ -75,15 +73,11 @@ class RemoteKeys:
             except Exception as error:
                 raise self._failed(fetch, error) from error
             self._remember_miss(kid, keys)
-        return keys.key(kid, algorithm)
+        return [keys.key(kid, algorithm)]
 
-    def _named_by(self, token: str) -> tuple[str, str]:
-        header = read_unverified_header(token)
-        kid, algorithm = header.get("kid"), header.get("alg")
-        # Whoever asks for another algorithm shall not make us fetch anything.
-        if not isinstance(algorithm, str) or algorithm not in self._algorithms:
-            raise TokenInvalid("The token is signed with an algorithm that is not accepted.")
-        if not isinstance(kid, str) or not kid:
+    def _named_by(self, token: UnverifiedToken) -> tuple[str, str]:
+        kid, algorithm = token.header.get("kid"), token.header["alg"]
+        if not kid:
             raise TokenInvalid("The token does not name its key (kid).")
         return kid, algorithm
 

@@ -6,33 +6,32 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import jwt
 from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 from django.utils.module_loading import import_string
 
 from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 
-from .parsing import read_unverified
+from .algorithms import verifier
+from .parsing import UnverifiedToken
 
 DOTTED_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
 """What looks like the path of a function. Some write a colon before its name."""
 
 
 class KeySource(Protocol):
-    """Gives the key for a token. The token is not verified yet, so it may say anything."""
+    """Gives the keys for a token, which is not verified yet, so it may say anything."""
 
-    def get(self, token: str) -> Any:
+    def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """
-        Return a key that PyJWT takes.
+        Return the keys, at least one, that PyJWT can try.
 
-        Raises :exc:`~jti_replay.TokenInvalid` if there is none for this token,
-        :exc:`~jti_replay.KeysUnavailable` if that cannot be told, and
-        :exc:`jwt.InvalidTokenError` if it cannot be read.
+        Raises :exc:`~jti_replay.TokenInvalid` if there is none for this token, and
+        :exc:`~jti_replay.KeysUnavailable` if that cannot be told.
         """
 
-    async def aget(self, token: str) -> Any:
-        """Do what :meth:`get` does, without blocking the event loop."""
+    async def aget(self, token: UnverifiedToken) -> Sequence[Any]:
+        """Async version of :meth:`get`. It does not block the event loop."""
 
 
 class StaticKey:
@@ -46,7 +45,7 @@ class StaticKey:
 
     def __init__(self, key: str | bytes, algorithms: Sequence[str]) -> None:
         for name in algorithms:
-            algorithm = jwt.get_algorithm_by_name(name)
+            algorithm = verifier((name,)).get_algorithm_by_name(name)
             try:
                 self.key = algorithm.prepare_key(key)
             except Exception as error:
@@ -58,13 +57,13 @@ class StaticKey:
             if too_short := algorithm.check_key_length(self.key):
                 raise ImproperlyConfigured(f"KEY is too short: {too_short}")
 
-    def get(self, token: str) -> Any:
+    def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """Return the key."""
-        return self.key
+        return (self.key,)
 
-    async def aget(self, token: str) -> Any:
-        """Return the key."""
-        return self.key
+    async def aget(self, token: UnverifiedToken) -> Sequence[Any]:
+        """Async version of :meth:`get`."""
+        return (self.key,)
 
 
 class KeyFunction:
@@ -81,25 +80,23 @@ class KeyFunction:
         # An object may have an asynchronous __call__().
         self._is_async = any(map(iscoroutinefunction, (function, type(function).__call__)))
 
-    def get(self, token: str) -> Any:
+    def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """Return what the function returns."""
-        header, claims = read_unverified(token)
         call = async_to_sync(self._function) if self._is_async else self._function
         try:
-            return _found(call(header, claims))
+            return _found(call(token.header, token.claims))
         except JTIReplayError:
             raise
         except Exception as error:
             raise _explained(error) from error
 
-    async def aget(self, token: str) -> Any:
-        """Return what the function returns. A sync one runs in a thread."""
+    async def aget(self, token: UnverifiedToken) -> Sequence[Any]:
+        """Async version of :meth:`get`. A sync function runs in a thread."""
         if not self._is_async:
             # Its errors are explained in the thread: asyncio does not carry a StopIteration.
             return await sync_to_async(self.get)(token)
-        header, claims = read_unverified(token)
         try:
-            return _found(await self._function(header, claims))
+            return _found(await self._function(token.header, token.claims))
         except JTIReplayError:
             raise
         except Exception as error:
@@ -130,13 +127,18 @@ def key_from_setting(value: Any, algorithms: Sequence[str]) -> KeySource:
     raise ImproperlyConfigured(f"KEY must be a str or bytes, not {type(value).__name__}.")
 
 
-def _found(key: Any) -> Any:
+def key_from_token(key: Any, token: UnverifiedToken) -> Sequence[Any]:
+    """Return the keys that a token's kind hands over."""
+    return (key,)
+
+
+def _found(key: Any) -> Sequence[Any]:
     if key is None:
-        raise TokenInvalid("The token is signed with an unknown key.")
-    return key
+        raise TokenInvalid("The token is signed with an unknown key.", claim="kid")
+    return (key,)
 
 
 def _explained(error: Exception) -> JTIReplayError:
     if isinstance(error, LookupError | ObjectDoesNotExist):
-        return TokenInvalid("The token is signed with an unknown key.")
+        return TokenInvalid("The token is signed with an unknown key.", claim="kid")
     return KeysUnavailable(f"The key function failed: {type(error).__name__}: {error}")

@@ -1,121 +1,125 @@
-"""PyJWT, with the choices that it leaves to its callers made strictly."""
+"""
+Tokens in their compact form (RFC 7515 3.1), read in one way only.
+
+RFC 7519 4 lets a parser take the last of two members with one name. Another one that takes
+the first would see another jti, so such a token is refused; so are NaN and the infinities,
+which are no JSON (RFC 8259 6), and header parameters that change what the rest means.
+"""
 
 from __future__ import annotations
 
 import json
 import string
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
-from typing import Any
+from binascii import a2b_base64
+from typing import Any, NamedTuple
 
-import jwt
-from jwt.types import Options
+from jti_replay.exceptions import TokenInvalid
 
-OPTIONS: Options = {
-    "enforce_minimum_key_length": True,
-    # Each of these is judged in claims.py, where a bool, a str or 1e300 is no time either.
-    "verify_exp": False,
-    "verify_nbf": False,
-    "verify_iat": False,
-}
+from .quoting import shown
 
 BASE64URL = (string.ascii_letters + string.digits + "-_").encode()
 TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
-class QuickJWS(jwt.PyJWS):
+class AmbiguousJSON(ValueError):
+    """Raised for JSON that readers understand in different ways."""
+
+
+class UnverifiedToken(NamedTuple):
+    """What a token says. Anybody may have made it."""
+
+    text: str
+    header: dict[str, Any]
+    payload: bytes
+    claims: dict[str, Any]
+
+    @property
+    def signing_input(self) -> str:
+        """Header and payload as they were sent (RFC 7515 5.1)."""
+        return self.text.rpartition(".")[0]
+
+
+def read_unverified(token: str) -> UnverifiedToken:
     """
-    Reads what PyJWT reads. It looks at the characters of a token all at once: to PyJWT, which
-    does so one by one, that is a third of all the work.
+    Read a token without a look at its signature.
+
+    Raises :exc:`~jti_replay.TokenInvalid` if it is malformed: not three segments of
+    base64url, whose first two hold JSON objects.
     """
-
-    @staticmethod
-    def _decode_base64url_segment(segment: bytes, name: str) -> bytes:
-        encoded = segment.rstrip(b"=")
-        padding = len(segment) - len(encoded)
-        if padding > 2 or (padding and len(segment) % 4) or encoded.translate(None, BASE64URL):
-            raise jwt.DecodeError(f"Invalid {name} padding")
-        base64 = encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4)
-        try:
-            decoded = a2b_base64(base64)
-        except ValueError as error:
-            raise jwt.DecodeError(f"Invalid {name} padding") from error
-        if b2a_base64(decoded, newline=False) != base64:  # Two texts must not mean one token.
-            raise jwt.DecodeError(f"Invalid {name} padding")
-        return decoded
+    segments = token.split(".")
+    if len(segments) != 3:
+        encrypted = " Encrypted tokens (JWE) are not read." if len(segments) == 5 else ""
+        raise malformed(f"It has {len(segments)} parts in place of 3.{encrypted}")
+    header = _object("header", _decode("header", segments[0]))
+    payload = _decode("payload", segments[1])
+    _check_header(header)
+    return UnverifiedToken(token, header, payload, _object("payload", payload))
 
 
-class StrictJWT(jwt.PyJWT):
-    """
-    Reads tokens whose claims can be read in one way only.
+def malformed(detail: str) -> TokenInvalid:
+    """Return the refusal of what is no token."""
+    return TokenInvalid("The token is malformed.", detail=detail)
 
-    RFC 7519 4 lets a parser take the last of two claims with one name. Another one that
-    takes the first would see another jti, so such a token is refused; so are NaN and the
-    infinities, which are no JSON (RFC 8259 6).
-    """
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        self._jws = QuickJWS(
-            options={
-                "verify_signature": True,
-                "enforce_minimum_key_length": options["enforce_minimum_key_length"],
-            }
+def _check_header(header: dict[str, Any]) -> None:
+    if "crit" in header:
+        raise TokenInvalid(
+            "The token asks for an extension that is not understood (crit).",
+            claim="crit",
+            detail=f"Its crit is {shown(header['crit'])}.",
         )
-
-    def _decode_payload(self, decoded: dict[str, Any]) -> dict[str, Any]:
-        try:
-            payload = _json.decode(decoded["payload"].decode())
-        except (ValueError, RecursionError) as error:
-            raise jwt.DecodeError(f"Invalid payload: {error}") from error
-        if not isinstance(payload, dict):
-            raise jwt.DecodeError("Invalid payload: not a JSON object")
-        return payload
-
-
-_strict = StrictJWT(OPTIONS)
-_strict_for_any_audience = StrictJWT({**OPTIONS, "verify_aud": False})
-
-
-def decode(
-    token: str,
-    key: Any,
-    *,
-    algorithms: tuple[str, ...],
-    issuers: tuple[str, ...],
-    audiences: tuple[str, ...],
-) -> dict[str, Any]:
-    """
-    Return the claims of a token whose signature, issuer and audience are right.
-
-    Times and jti are not judged. Raises :exc:`jwt.PyJWTError`.
-    """
-    reader = _strict if audiences else _strict_for_any_audience
-    return reader.decode(
-        token, key, algorithms, issuer=issuers or None, audience=audiences or None
-    )
+    if header.get("b64", True) is not True:
+        raise TokenInvalid(
+            "The payload of the token is not encoded (b64).",
+            claim="b64",
+            detail=f"Its b64 is {shown(header['b64'])}.",
+        )
+    for name in ("alg", "kid", "typ"):
+        if name in header and not isinstance(header[name], str):
+            raise TokenInvalid(
+                f"The header parameter {name} of the token is not a string.",
+                claim=name,
+                detail=f"It is {shown(header[name])}.",
+            )
 
 
-def read_unverified_header(token: str) -> Mapping[str, Any]:
-    """Return the header of a token that anybody may have made."""
-    return jwt.get_unverified_header(token)
+def _decode(name: str, segment: str) -> bytes:
+    # Padding that base64url leaves out is read, because some issuers send it. Whether the
+    # text is the one way to write these bytes is judged with the signature.
+    try:
+        encoded = segment.rstrip("=").encode("ascii")
+        if encoded.translate(None, BASE64URL):
+            raise ValueError("a character that base64url has not")
+        return a2b_base64(encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4))
+    except ValueError as error:
+        raise malformed(f"Its {name} is no base64url.") from error
 
 
-def read_unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the header and the claims of a token that anybody may have made."""
-    complete = _strict.decode_complete(token, options={"verify_signature": False})
-    return complete["header"], complete["payload"]
+def _object(name: str, text: bytes) -> dict[str, Any]:
+    try:
+        value = _json.decode(text.decode())
+    except UnicodeDecodeError as error:
+        raise malformed(f"Its {name} is no UTF-8.") from error
+    except RecursionError as error:
+        raise malformed(f"Its {name} is nested too deeply.") from error
+    except AmbiguousJSON as error:
+        raise malformed(f"Its {name} {error}.") from error
+    except ValueError as error:
+        raise malformed(f"Its {name} is no JSON.") from error
+    if not isinstance(value, dict):
+        raise malformed(f"Its {name} is no JSON object.")
+    return value
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name stands twice in an object")
+        raise AmbiguousJSON("has two members with one name")
     return members
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise AmbiguousJSON(f"holds {name}, which is no JSON")
 
 
 _json = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)

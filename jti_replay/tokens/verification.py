@@ -1,78 +1,85 @@
-"""Whether a token is good: signature, issuer, audience, times and jti, by a profile's rules."""
+"""Verify tokens against rules: header, signature, issuer, audience, times and jti."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-import jwt
+from jti_replay.exceptions import TokenInvalid
 
-from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
-
-from .claims import check_identity, check_times
-from .parsing import decode
-
-if TYPE_CHECKING:
-    from jti_replay.profiles.profile import Profile
-
-REASONS: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
-    (jwt.InvalidSignatureError, "The signature of the token is wrong."),
-    (jwt.InvalidAlgorithmError, "The token is signed with an algorithm that is not accepted."),
-    (jwt.InvalidIssuerError, "The token is from another issuer."),
-    (jwt.InvalidAudienceError, "The token is for another audience."),
-    (jwt.DecodeError, "The token is malformed."),
-)
-"""What the client is told. PyJWT's own messages quote the token."""
+from .algorithms import accepted
+from .claims import check_audience, check_issuer, check_times, jti_of
+from .keys import key_from_token
+from .parsing import UnverifiedToken, read_unverified
+from .quoting import listed, shown
+from .rules import TokenRules
+from .signatures import check_signature
 
 
-def verify(token: str, profile: Profile) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
     """
-    Return the claims of a token that the profile accepts. Nothing is reserved.
+    What a good token says: its header, its claims, and the ``jti`` by which it is known,
+    which is the claim or, under the rule ``"digest"``, the digest of what was signed.
+    """
 
-    Raises :exc:`~jti_replay.TokenInvalid` if it does not, and
+    header: dict[str, Any]
+    claims: dict[str, Any]
+    jti: str
+
+
+def verify(token: str, rules: TokenRules, key: Any = None) -> VerifiedToken:
+    """
+    Return what a token says that the rules accept. Nothing is reserved.
+
+    ``key`` is given where the rules have no source of keys. Raises
+    :exc:`~jti_replay.TokenInvalid` if the rules do not accept the token, and
     :exc:`~jti_replay.KeysUnavailable` if that cannot be told.
     """
-    try:
-        return _judge(token, profile.keys.get(token), profile)
-    except JTIReplayError:
-        raise
-    except Exception as error:
-        raise _explained(error) from error
+    unverified = _read(token, rules)
+    keys = key_from_token(key, unverified) if rules.keys is None else rules.keys.get(unverified)
+    return _judge(unverified, keys, rules)
 
 
-async def averify(token: str, profile: Profile) -> dict[str, Any]:
-    """Do what :func:`verify` does, without blocking the event loop."""
-    try:
-        return _judge(token, await profile.keys.aget(token), profile)
-    except JTIReplayError:
-        raise
-    except Exception as error:
-        raise _explained(error) from error
+async def averify(token: str, rules: TokenRules, key: Any = None) -> VerifiedToken:
+    """Async version of :func:`verify`. It does not block the event loop."""
+    unverified = _read(token, rules)
+    if rules.keys is None:
+        keys = key_from_token(key, unverified)
+    else:
+        keys = await rules.keys.aget(unverified)
+    return _judge(unverified, keys, rules)
 
 
-def _judge(token: str, key: Any, profile: Profile) -> dict[str, Any]:
-    claims = decode(
-        token,
-        key,
-        algorithms=profile.algorithms,
-        issuers=profile.issuers,
-        audiences=profile.audiences,
+def _read(token: str, rules: TokenRules) -> UnverifiedToken:
+    """Read a token, and judge by what it says what costs nothing, before any key is had."""
+    unverified = read_unverified(token)
+    header = unverified.header
+    alg = header.get("alg")
+    if alg not in accepted(rules.algorithms):
+        raise TokenInvalid(
+            "The token is signed with an algorithm that is not accepted.",
+            claim="alg",
+            detail=f"Its alg is {shown(alg)}. ALGORITHMS accepts {listed(rules.algorithms)}.",
+        )
+    typ = header.get("typ")
+    if not rules.types.accepts(typ):
+        raise TokenInvalid(
+            "The token is of a type that is not accepted (typ).",
+            claim="typ",
+            detail=f"Its typ is {shown(typ)}. TYP accepts {rules.types}.",
+        )
+    check_issuer(unverified.claims, rules)
+    return unverified
+
+
+def _judge(unverified: UnverifiedToken, keys: Any, rules: TokenRules) -> VerifiedToken:
+    check_signature(unverified, keys, rules.algorithms)
+    claims = unverified.claims
+    check_issuer(claims, rules)
+    check_audience(claims, rules)
+    check_times(claims, rules, time.time())
+    return VerifiedToken(
+        unverified.header, claims, jti_of(claims, unverified.signing_input, rules)
     )
-    check_times(
-        claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
-    )
-    check_identity(claims)
-    return claims
-
-
-def _explained(error: Exception) -> JTIReplayError:
-    if isinstance(error, jwt.MissingRequiredClaimError):
-        return TokenInvalid(f"The token has no {error.claim} claim.")
-    for kind, reason in REASONS:
-        if isinstance(error, kind):
-            return TokenInvalid(reason)
-    if isinstance(error, jwt.InvalidTokenError):
-        return TokenInvalid("The token is not valid.")
-    # InvalidKeyError, the PyJWK errors and whatever else a key of a wrong kind leads to are
-    # about our key, not about the token.
-    return KeysUnavailable(f"The key cannot be used: {type(error).__name__}: {error}")

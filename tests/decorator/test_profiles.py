@@ -68,16 +68,18 @@ def test_the_defaults_of_a_profile(settings: Any) -> None:
     configure(settings, default={"KEY": PROFILE["KEY"], "ALGORITHMS": ["HS256"]})
     profile = get_profile("default")
     assert (profile.name, profile.cache) == ("default", "default")
-    assert (profile.leeway, profile.max_lifetime) == (30, 3600)
-    assert (profile.issuers, profile.audiences) == ((), ())
+    rules = profile.rules
+    assert (rules.leeway, rules.max_lifetime) == (30, 3600)
+    assert (rules.issuers, rules.audiences) == (None, ())
 
 
 def test_issuer_and_audience_may_be_one_or_several(settings: Any) -> None:
     several = PROFILE | {"ISSUER": ["a", "b"], "AUDIENCE": ("c", "d")}
     configure(settings, one=PROFILE, several=several)
-    assert get_profile("one").issuers == (ISSUER,)
-    assert get_profile("several").issuers == ("a", "b")
-    assert get_profile("several").audiences == ("c", "d")
+    one, several = get_profile("one").rules, get_profile("several").rules
+    assert (one.issuers.accepts(ISSUER), one.issuers.accepts("a")) == (True, False)
+    assert [several.issuers.accepts(iss) for iss in ("a", "b", "c")] == [True, True, False]
+    assert several.audiences == ("c", "d")
 
 
 @pytest.mark.parametrize(

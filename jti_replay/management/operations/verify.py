@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 
-from jti_replay import JTIReplayError, KeysUnavailable, conf, replay_caches
+from jti_replay import KeysUnavailable, TokenError, conf, replay_caches
 from jti_replay.doctor.cold_start import iso
 from jti_replay.doctor.time_limit import LIMIT, within
 from jti_replay.profiles.profile import Profile, get_profile
@@ -55,13 +55,14 @@ class Verify(Operation):
 
     def _judge(self, token: str, profile: Profile) -> bool:
         try:
-            claims = verify(token, profile)
+            claims = verify(token, profile.rules).claims
         except KeysUnavailable as error:
             verdict = self.style.WARNING("cannot be told, answered 503")
             self.stdout.write(f"{profile.name}: {verdict}: {error}")
             return False
-        except JTIReplayError as error:
-            self.stdout.write(f"{profile.name}: {self.style.ERROR('refused, 401')}: {error}")
+        except TokenError as error:
+            verdict = self.style.ERROR("refused, 401")
+            self.stdout.write(f"{profile.name}: {verdict}: {error.explanation}")
             return False
         return self._judge_memory(claims, profile)
 
@@ -95,7 +96,10 @@ def _cold_start(claims: Mapping[str, Any], profile: Profile) -> Exception | None
     if not (cache.refuses_cold_start and cache.is_shared):
         return None  # The memory of server processes cannot be asked from here.
     since = earliest_use(
-        claims, now=time.time(), leeway=profile.leeway, max_lifetime=profile.max_lifetime
+        claims,
+        now=time.time(),
+        leeway=profile.rules.leeway,
+        max_lifetime=profile.rules.max_lifetime or 0,
     )
     outcome = within(
         LIMIT, {"memory": lambda: refuse_cold_start(cache.complete_since(), since)}
@@ -106,7 +110,7 @@ def _cold_start(claims: Mapping[str, Any], profile: Profile) -> Exception | None
 def _described(claims: Mapping[str, Any], profile: Profile) -> dict[str, str]:
     namespace = claims.get("iss", "")
     now = time.time()
-    held_until = claims["exp"] + profile.leeway
+    held_until = claims["exp"] + profile.rules.leeway
     return {
         # What an issuer wrote may hold line breaks, or what moves a terminal's cursor.
         **{name: ascii(claims[name]) for name in SHOWN if name in claims},

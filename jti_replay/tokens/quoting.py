@@ -1,0 +1,22 @@
+"""Quotes from tokens that nothing vouches for, fit for a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MOST_CHARACTERS = 200
+"""How much is shown of a value. Its sender chooses its length."""
+
+
+def shown(value: object) -> str:
+    """Return a value on one line, without control characters, cut short."""
+    return _cut(repr(value))
+
+
+def listed(values: Iterable[object]) -> str:
+    """Return values one after the other, as :func:`shown` does, cut short as a whole."""
+    return _cut(", ".join(map(repr, values)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
