@@ -1,16 +1,17 @@
-"""The view decorator that lets each token pass once."""
+"""The decorator that lets each token reach a view once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction
 from django.db import DEFAULT_DB_ALIAS
 
-from jti_replay.admission.guard import Guard
-
+from .admission.methods import goes_unjudged, handled_methods
+from .admission.selection import profile_names
+from .admission.view import Guard
 from .conf import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def reserve_jti(profile: View) -> View: ...
 
 @overload
 def reserve_jti(
-    profile: str = ...,
+    profile: str | Sequence[str] = ...,
     *,
     using: str = ...,
     atomic: bool = ...,
@@ -34,7 +35,7 @@ def reserve_jti(
 
 
 def reserve_jti(
-    profile: View | str = DEFAULT_PROFILE,
+    profile: View | str | Sequence[str] = DEFAULT_PROFILE,
     *,
     using: str = DEFAULT_DB_ALIAS,
     atomic: bool = True,
@@ -45,36 +46,50 @@ def reserve_jti(
 
     Usable bare or with arguments, on functions that are sync or async, and through
     :func:`~django.utils.decorators.method_decorator` on class-based views. The view finds
-    ``request.jwt_claims`` (dict) and ``request.jti_reservation``
-    (:class:`~jti_replay.reservation.Reservation`).
+    ``request.jwt_claims`` (dict), ``request.jti_reservation``
+    (:class:`~jti_replay.reservation.Reservation`) and ``request.jwt_header`` (dict).
 
-    A request without a good token is answered 401, and one that cannot be judged 503
-    (RFC 6750 3); the view does not run, and nothing is reserved.
+    A request without a good token gets the answer of the profile's kind, for a bearer token
+    401, and one that cannot be judged 503; the view does not run, and nothing is reserved. A
+    profile that does not exist, or cannot work, raises
+    :exc:`~django.core.exceptions.ImproperlyConfigured` at each request.
 
-    - ``profile``: its name in ``JTI_REPLAY["PROFILES"]``.
-    - ``using``: the database with whose transaction the jti stands or falls.
+    Around a class-based view, OPTIONS and methods without a handler go to the view unjudged.
+
+    - ``profile``: its name in ``JTI_REPLAY["PROFILES"]``, or a list of names, of which the
+      token's issuer picks one.
+    - ``using``: the database whose transaction decides over the jti.
     - ``atomic``: run a sync view in ``transaction.atomic(using)`` if no transaction is open.
-    - ``release_on_error``: release the jti when the view raises an :exc:`Exception`, although
-      no transaction tells what it did. Say so only of a view that has then done nothing.
+    - ``release_on_error``: release the jti when the view raises an :exc:`Exception` and no
+      transaction tells what it did. Say so only of a view that has then done nothing.
+
+    Raises :exc:`TypeError` for a ``profile`` that is no str, and no list of them.
     """
     if callable(profile):
         return reserve_jti()(profile)
 
-    guard = Guard(profile, using, atomic, release_on_error)
+    guard = Guard(profile_names(profile), using, atomic, release_on_error)
 
     def decorator(view: View) -> View:
+        handled = handled_methods(view)
+
         if _is_async(view):
 
             @wraps(view)
             async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                if goes_unjudged(handled, request.method):
+                    return await view(request, *args, **kwargs)
                 return await guard.acall(view, request, *args, **kwargs)
 
         else:
 
             @wraps(view)
             def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                if goes_unjudged(handled, request.method):
+                    return view(request, *args, **kwargs)
                 return guard.call(view, request, *args, **kwargs)
 
+        guarded.jti_guard = guard  # type: ignore[attr-defined]  # For the system checks.
         return cast("View", guarded)
 
     return decorator

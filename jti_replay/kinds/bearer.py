@@ -1,81 +1,91 @@
-"""The token of a request (RFC 6750 2.1), and the answers to one that is refused (3, 3.1)."""
+"""
+Bearer tokens (RFC 6750), among them the OIDC tokens of CI jobs.
+
+- Where: the ``Authorization`` header alone (RFC 6750 2.1).
+- What it must hold: no confirmation key (``cnf.jkt``), which makes a token one for DPoP
+  (RFC 9449 7.2). An access token (``at+jwt``, RFC 9068 4) is made to be used many times, and is
+  refused unless the option ``single_use_access_tokens`` is True.
+- Namespace: the issuer.
+- Answers: RFC 6750 3.1.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from django.http import JsonResponse
+from jti_replay.exceptions import TokenInvalid, TokenMissing
 
-from jti_replay.exceptions import ColdStart, TokenError, TokenInvalid, TokenMissing
+from .answers import json_refusal
+from .base import BaseKind
+from .challenges import challenge
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
-RETRY_AFTER = 5
-"""Seconds after which a client may try again when the trouble is the server's."""
+    from jti_replay.exceptions import TokenError
 
 # The alphabet of b64token in RFC 6750 2.1. It has no comma, which is what servers join two
 # headers of one name with.
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)
 SCHEME = re.compile(r"bearer\b", re.IGNORECASE)
 
-# What an error_description in a header may not hold (RFC 6750 3). A key function of the
-# project may have written it.
-UNFIT_FOR_HEADER = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
+PREFIXES = (
+    "bearer:",
+    "client_assertion:",
+    "jwt_bearer_grant:",
+    "dpop:",
+    "kind:",
+    "link:",
+    "logout_token:",
+    "security_event:",
+)
+"""What the namespaces of the kinds begin with. An issuer's name could begin so, too."""
 
 
-def bearer_token(request: HttpRequest) -> str:
-    """
-    Return the token in the ``Authorization`` header, the only place where it is looked for.
+class Bearer(BaseKind):
+    """A token in the ``Authorization`` header."""
 
-    Raises :exc:`~jti_replay.TokenMissing` if there is none, and
-    :exc:`~jti_replay.TokenInvalid` if the header holds anything but one token.
-    """
-    header = request.META.get("HTTP_AUTHORIZATION", "").strip()
-    found = CREDENTIALS.fullmatch(header)
-    if found:
-        return found[1]
-    if SCHEME.match(header) and header[len("bearer") :].strip():
-        raise TokenInvalid("The Authorization header does not hold exactly one token.")
-    raise TokenMissing("No token was sent. Send one as 'Authorization: Bearer'.")
+    known_options: ClassVar[frozenset[str]] = frozenset({"single_use_access_tokens"})
 
+    def find(self, request: HttpRequest) -> str:
+        """Return the token in the ``Authorization`` header."""
+        header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+        found = CREDENTIALS.fullmatch(header)
+        if found:
+            return found[1]
+        if SCHEME.match(header) and header[len("bearer") :].strip():
+            raise TokenInvalid("The Authorization header does not hold exactly one token.")
+        raise TokenMissing("No token was sent. Send one as 'Authorization: Bearer'.")
 
-def refuse(error: Exception) -> JsonResponse:
-    """
-    Return the answer to a request whose token is refused, or cannot be judged at present.
+    def check(
+        self, header: Mapping[str, Any], claims: Mapping[str, Any], request: HttpRequest
+    ) -> None:
+        """Refuse a token that is bound to a key."""
+        if "cnf" not in claims:
+            return
+        confirmation = claims["cnf"]
+        if isinstance(confirmation, dict) and "jkt" in confirmation:
+            raise TokenInvalid(
+                "The token is bound to a key, and is to be sent with a DPoP proof.",
+                claim="cnf",
+            )
 
-    What a :exc:`~jti_replay.TokenError` says goes to the client. What went wrong on the
-    server stays in its log.
-    """
-    if isinstance(error, TokenError):
-        return _unauthorized(error)
-    description, seconds = "The token cannot be judged now. Try again later.", RETRY_AFTER
-    if isinstance(error, ColdStart):
-        description = (
-            "The token was issued before this server can vouch for it. Try again later, with a "
-            "new token."
-        )
-        seconds = max(1, math.ceil(error.retry_after))
-    response = JsonResponse(
-        {"error": "temporarily_unavailable", "error_description": description}, status=503
-    )
-    response["Retry-After"] = str(seconds)
-    response["Cache-Control"] = "no-store"
-    return response
+    def namespace(self, claims: Mapping[str, Any]) -> str:
+        """Return the issuer, kept apart from the namespaces of other kinds."""
+        issuer: str = claims.get("iss", "")
+        return f"bearer:{issuer}" if issuer.startswith(PREFIXES) else issuer
 
-
-def _unauthorized(error: TokenError) -> JsonResponse:
-    description = str(error)
-    if isinstance(error, TokenMissing):
-        # A client that sent no token learns the scheme, and no error code (RFC 6750 3.1).
-        code, challenge = "missing_token", "Bearer"
-    else:
-        code = "invalid_token"
-        quoted = UNFIT_FOR_HEADER.sub("?", description)
-        challenge = f'Bearer error="{code}", error_description="{quoted}"'
-    response = JsonResponse({"error": code, "error_description": description}, status=401)
-    response["WWW-Authenticate"] = challenge
-    response["Cache-Control"] = "no-store"
-    return response
+    def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
+        """Return a 401 that says what is wrong, but no code to a client that sent no token."""
+        if isinstance(error, TokenMissing):
+            response = json_refusal(401, "missing_token", error)
+            response["WWW-Authenticate"] = "Bearer"
+        else:
+            code = error.code or "invalid_token"
+            response = json_refusal(401, code, error)
+            response["WWW-Authenticate"] = challenge(
+                "Bearer", error=code, error_description=str(error)
+            )
+        return response

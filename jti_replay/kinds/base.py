@@ -1,0 +1,110 @@
+"""What a kind of token decides: where it is found, what it must hold, and the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
+
+from jti_replay.exceptions import TokenReplayed
+
+from .answers import json_refusal, unavailable
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+    from jti_replay.exceptions import TokenError
+
+
+class BaseKind:
+    """
+    A kind of token. A subclass is named by its dotted path in ``KIND`` of a profile.
+
+    It does no I/O, so that it serves sync views and event loops alike. There is one object for
+    each profile, and threads share it.
+
+    ``profile`` is the name of the profile, ``options`` its ``OPTIONS``.
+    """
+
+    types: ClassVar[frozenset[str]] = frozenset()
+    """
+    The ``typ`` values that are accepted (RFC 7515 4.1.9), as media types. With ``"JWT"`` a
+    token may lack it. Empty: any but those of the other kinds.
+    """
+
+    methods: ClassVar[tuple[str, ...] | None] = None
+    """The HTTP methods that are answered, or None for all. Others are answered 405."""
+
+    reading_methods: ClassVar[tuple[str, ...]] = ()
+    """The HTTP methods for which a token is verified, and nothing is reserved."""
+
+    known_options: ClassVar[frozenset[str]] = frozenset()
+    """The names that ``OPTIONS`` may hold."""
+
+    requires_exp: ClassVar[bool] = True
+    """Whether a token needs an ``exp`` (RFC 7519 4.1.4). One that is there is obeyed."""
+
+    takes_events: ClassVar[bool] = False
+    """Whether a token may have ``events``, as only security events have (RFC 8417 2.2)."""
+
+    releases_failures: ClassVar[bool] = False
+    """Whether an answer other than 2xx releases the jti, because the sender tries again."""
+
+    max_age: float | None = None
+    """How old ``iat`` may be, in seconds, which is then required. ``MAX_AGE`` replaces it."""
+
+    def __init__(self, profile: str, options: Mapping[str, Any]) -> None:
+        self.profile = profile
+        self.options = options
+
+    def find(self, request: HttpRequest) -> str:
+        """
+        Return the token of a request.
+
+        Raises :exc:`~jti_replay.TokenMissing` if there is none,
+        :exc:`~jti_replay.RequestInvalid` if the request cannot carry one, and
+        :exc:`~jti_replay.TokenInvalid` if what it carries is not one token.
+        """
+        raise NotImplementedError("A kind must provide find().")
+
+    def check(
+        self, header: Mapping[str, Any], claims: Mapping[str, Any], request: HttpRequest
+    ) -> None:
+        """
+        Judge what this kind asks for beyond signature, issuer, audience, times and jti.
+
+        All of these have been verified. Raises :exc:`~jti_replay.TokenInvalid`.
+        """
+
+    def namespace(self, claims: Mapping[str, Any]) -> str:
+        """Return the namespace in which the jti is unique, one that no other kind has."""
+        return f"kind:{self.quoted_profile}:{claims.get('iss', '')}"
+
+    def expires_at(self, claims: Mapping[str, Any]) -> float | None:
+        """
+        Return the last moment at which the token is accepted, in seconds since 1970, without
+        ``LEEWAY``, which is added.
+        """
+        exp: float | None = claims.get("exp")
+        return exp
+
+    def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
+        """Return the answer to a request whose token is missing or refused."""
+        return json_refusal(400, error.code or "invalid_token", error)
+
+    def replayed(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer to a request whose token has been used."""
+        return self.refuse(request, TokenReplayed("The token has already been used."))
+
+    def unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        """Return the answer to a request whose token cannot be judged at present: 503."""
+        return unavailable(error)
+
+    def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Return the answer as it goes out, the view's as well as those above."""
+        return response
+
+    @property
+    def quoted_profile(self) -> str:
+        """The name of the profile, fit to stand before a colon in a namespace."""
+        return quote(self.profile, safe="")
