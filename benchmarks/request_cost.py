@@ -15,7 +15,6 @@ from django.test import RequestFactory, override_settings
 from django.urls import path
 
 from jti_replay.decorators import reserve_jti
-from jti_replay.kinds.bearer import bearer_token
 from jti_replay.profiles import get_profile
 from jti_replay.tokens.verification import verify
 
@@ -64,7 +63,8 @@ def _costs(
         return JsonResponse({"sub": claims["sub"]})
 
     def verify_as_guard(request: HttpRequest) -> JsonResponse:
-        claims = verify(bearer_token(request), get_profile("default").rules).claims
+        profile = get_profile("default")
+        claims = verify(profile.kind.find(request), profile.rules).claims
         return JsonResponse({"sub": claims["sub"]})
 
     # No transaction: that of the view is the project's business, and costs what it costs.

@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from . import conf
+from .admission.checks import check_views
 from .backends import checks as caches
 from .caches import replay_caches
 from .conf.rules import check_mapping
@@ -44,6 +45,7 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if isinstance(section, dict):
             for name, params in section.items():
                 messages += check_each(name, params)
+    messages += check_views()
     return messages
 
 

@@ -29,11 +29,7 @@ class Candidate:
 
     profile: Profile
     token: VerifiedToken
-
-    @property
-    def cache(self) -> BaseReplayCache:
-        """The cache in which the jti is reserved."""
-        return replay_caches[self.profile.cache]
+    cache: BaseReplayCache
 
     @property
     def namespace(self) -> str:
@@ -49,7 +45,7 @@ def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> S
     the token is missing or refused, and :exc:`~jti_replay.KeysUnavailable` if that cannot be
     told.
     """
-    kind = profile.kind
+    kind, cache = profile.kind, replay_caches[profile.cache]
     if kind.methods is not None and request.method not in kind.methods:
         raise RequestInvalid(f"The method {request.method} is not answered here.")
     if token is None:
@@ -60,7 +56,7 @@ def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> S
         # A security event is no token of another kind (RFC 8417 4.3).
         raise TokenInvalid("The token is a security event (events).", claim="events")
     kind.check(verified.header, claims, request)
-    return Candidate(profile, verified)
+    return Candidate(profile, verified, cache)
 
 
 def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:

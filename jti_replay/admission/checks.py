@@ -1,4 +1,4 @@
-"""System checks of the views that are decorated: are there such profiles?"""
+"""System checks of the profiles that decorated views ask for."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def _callbacks(patterns: Iterable[Any]) -> Iterator[Callable[..., Any]]:
 
 
 def _guards(callback: Any) -> Iterator[tuple[str, Guard]]:
+    cls = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
     layer = callback
     while layer is not None:
         guard = vars(layer).get("jti_guard") if hasattr(layer, "__dict__") else None
         if isinstance(guard, Guard):
-            yield _name(callback), guard
+            yield _name(cls or callback), guard
         layer = getattr(layer, "__wrapped__", None)
-    cls = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
     for name in ("dispatch", *getattr(cls, "http_method_names", ())):
         guard = getattr(getattr(cls, name, None), "jti_guard", None)
         if isinstance(guard, Guard):

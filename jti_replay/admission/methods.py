@@ -43,7 +43,7 @@ def handled_methods(view: Callable[..., Any]) -> Collection[str] | None:
     return None
 
 
-def _handled_by_class(view: Any, cls: type) -> Collection[str]:
+def _handled_by_class(view: Any, cls: type) -> Collection[str] | None:
     initkwargs = getattr(view, "view_initkwargs", None) or getattr(view, "initkwargs", {})
     names = initkwargs.get("http_method_names", getattr(cls, "http_method_names", ()))
     # A view set of REST framework maps methods to its own names for them.
@@ -53,8 +53,10 @@ def _handled_by_class(view: Any, cls: type) -> Collection[str]:
     return _handled(cls, names)
 
 
-def _handled(owner: Any, names: Collection[str]) -> Collection[str]:
+def _handled(owner: Any, names: Collection[str]) -> Collection[str] | None:
     handled = {name for name in names if hasattr(owner, name)}
+    if handled <= {"options"}:
+        return None  # It has a dispatch() of its own, which knows what it answers.
     if "get" in handled and "head" in names:
         handled.add("head")
     return handled

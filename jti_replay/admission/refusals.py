@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from django.http import HttpResponseNotAllowed
 
 from jti_replay.exceptions import (
-    CacheError,
     JTIReplayError,
     KeysUnavailable,
     TokenError,

@@ -14,6 +14,11 @@ BUILT_IN = {
     "bearer": "jti_replay.kinds.bearer.Bearer",
 }
 
+RESERVED_TYPES = frozenset(
+    {"at+jwt", "client-authentication+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt"}
+)
+"""The ``typ`` values that say of a token that it is of one certain kind."""
+
 
 def load_kind(name: Any) -> type[BaseKind]:
     """

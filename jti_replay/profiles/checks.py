@@ -14,6 +14,8 @@ from jti_replay import conf
 from jti_replay.conf.rules import check_aliases, check_mapping, check_seconds, wrong_type
 from jti_replay.tokens.keys import key_from_setting
 
+from .kind_checks import check_kind
+
 WHERE = f'{conf.SETTING}["PROFILES"]'
 KNOWN_KEYS = (
     "ISSUER",
@@ -23,7 +25,10 @@ KNOWN_KEYS = (
     "KEY",
     "LEEWAY",
     "MAX_LIFETIME",
+    "MAX_AGE",
     "CACHE",
+    "KIND",
+    "OPTIONS",
 )
 
 
@@ -43,12 +48,13 @@ def check_profile(name: str, params: Any) -> list[CheckMessage]:
     for key in ("ISSUER", "AUDIENCE"):
         if key in params:
             messages += _check_names(f'{where}["{key}"]', params[key])
-    for key in ("LEEWAY", "MAX_LIFETIME"):
+    for key in ("LEEWAY", "MAX_LIFETIME", "MAX_AGE"):
         if key in params:
             messages += check_seconds(f'{where}["{key}"]', params[key])
     wrong_algorithms = _check_algorithms(where, params)
     messages += wrong_algorithms
     messages += _check_key_source(where, params, known_algorithms=not wrong_algorithms)
+    messages += check_kind(where, params)
     messages += _check_cache(where, params.get("CACHE", conf.DEFAULT_ALIAS))
     return messages
 

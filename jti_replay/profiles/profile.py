@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
+from jti_replay.kinds import BaseKind
 from jti_replay.tokens.issuers import IssuerRule
 from jti_replay.tokens.jwks import RemoteKeys
 from jti_replay.tokens.keys import key_from_setting
 from jti_replay.tokens.rules import TokenRules
 
 from .checks import check_profile, check_section
-
-DEFAULT_LEEWAY = 30
-"""Seconds of clock skew that are accepted."""
+from .kind import kind_from_settings, type_rule
+from .retention import DEFAULT_LEEWAY, longest_leeway
 
 DEFAULT_MAX_LIFETIME = 3600
 """Seconds that a token may live."""
@@ -34,8 +34,10 @@ class Profile:
 
     name: str
     rules: TokenRules
-    kind: Any
+    kind: BaseKind
     cache: str
+    retention_leeway: float
+    """Seconds for which a jti is kept beyond the end of its token."""
 
     @classmethod
     def from_settings(cls, name: str, params: Mapping[str, Any]) -> Profile:
@@ -45,11 +47,18 @@ class Profile:
         Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if they cannot work.
         """
         refuse_errors(check_profile(name, params))
+        kind = kind_from_settings(name, params)
         return cls(
             name=name,
-            rules=rules_from_settings(params),
-            kind=None,
+            rules=replace(
+                rules_from_settings(params),
+                types=type_rule(kind),
+                requires_exp=kind.requires_exp,
+                max_age=kind.max_age,
+            ),
+            kind=kind,
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
+            retention_leeway=longest_leeway(params),
         )
 
 

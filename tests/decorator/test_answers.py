@@ -99,7 +99,7 @@ UNAVAILABLE = (
 def test_a_good_token_gets_the_answer_of_the_view(send: Send) -> None:
     response = send(signed())
     assert (response.status_code, response.content) == (200, b"done")
-    assert "Cache-Control" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
     assert len(runs) == 1
 
 

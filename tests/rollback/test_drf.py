@@ -17,12 +17,12 @@ from tests.rollback.tokens import bearer, new_token
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 
-def api(using: str, handler: Callable[..., Any], *, decorate: str) -> Any:
+def api(using: str, handler: Callable[..., Any], *, decorate: str, **options: Any) -> Any:
     """Return a view of Django REST framework that stores some work and then fails."""
     from rest_framework.exceptions import ParseError
     from rest_framework.views import APIView
 
-    @method_decorator(reserve_jti(using=using), name=decorate)
+    @method_decorator(reserve_jti(using=using, **options), name=decorate)
     class API(APIView):
         authentication_classes = ()
         permission_classes = ()
@@ -77,13 +77,38 @@ def test_a_handler_of_the_project_that_calls_set_rollback_gives_the_token_back(
         assert not Work.objects.using(using).exists()
 
 
-def test_without_atomic_requests_its_own_handler_commits_and_the_token_is_used_up(
-    using: str, serve: Callable[[Any], Client]
+@pytest.mark.parametrize("decorate", ["dispatch", "post"])
+def test_without_atomic_requests_the_decorator_rolls_back(
+    using: str, decorate: str, serve: Callable[[Any], Client]
 ) -> None:
+    """REST framework says of a response that an exception was turned into it."""
     from rest_framework.views import exception_handler
 
-    client = serve(api(using, exception_handler, decorate="dispatch"))
+    client = serve(api(using, exception_handler, decorate=decorate))
     headers = bearer(new_token())
-    answers = [client.post("/", headers=headers).status_code for _ in range(2)]
-    assert answers == [400, 401]
-    assert Work.objects.using(using).exists()
+    for _ in range(2):
+        assert client.post("/", headers=headers).status_code == 400
+        assert not Work.objects.using(using).exists()
+
+
+def test_without_a_transaction_an_exception_keeps(
+    using: str, serve: Callable[[Any], Client]
+) -> None:
+    """As it does when it comes out of the view; release_on_error says otherwise."""
+    from rest_framework.views import exception_handler
+
+    for release, expected in ((False, [400, 401]), (True, [400, 400])):
+        view = api(
+            using,
+            exception_handler,
+            decorate="dispatch",
+            atomic=False,
+            release_on_error=release,
+        )
+        Work.objects.using(using).all().delete()
+        client, headers = serve(view), bearer(new_token())
+        answers = []
+        for _ in range(2):
+            answers.append(client.post("/", headers=headers).status_code)
+            Work.objects.using(using).all().delete()
+        assert answers == expected

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.db.backends.dummy.base import DatabaseWrapper as DummyDatabaseWrapper
 from django.http import HttpResponse
@@ -192,12 +193,12 @@ def test_a_database_that_is_none_asks_for_no_block(
         del connections["none"]
 
 
-def test_without_its_profile_the_decorator_answers_503_and_reserves_nothing(
-    serve: Callable[[Any], Client], transactional_db: None, caplog: pytest.LogCaptureFixture
+def test_without_its_profile_a_request_raises_and_reserves_nothing(
+    serve: Callable[[Any], Client], transactional_db: None
 ) -> None:
-    view = reserve_jti("nobody")(lambda request: HttpResponse())
-    assert serve(view).post("/", headers=bearer(new_token())).status_code == 503
-    assert "nobody" in caplog.text
+    view = reserve_jti("absent")(lambda request: HttpResponse())
+    response = serve(view).post("/", headers=bearer(new_token()))
+    assert isinstance(response.exc_info[1], ImproperlyConfigured)
     assert replay_cache.count() == 0
 
 

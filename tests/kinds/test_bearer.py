@@ -12,16 +12,15 @@ from django.test import RequestFactory
 
 from jti_replay import TokenInvalid
 from jti_replay.decorators import reserve_jti
-from jti_replay.kinds.bearer import refuse
-
-from .answers import (
+from jti_replay.kinds.bearer import Bearer
+from tests.tokens.answers import (
     assert_inside,
     assert_invalid,
     assert_missing,
     assert_nothing_reserved,
 )
-from .doors import async_view, view
-from .tokens import signed
+from tests.tokens.doors import async_view, view
+from tests.tokens.tokens import signed
 
 Knock = Callable[..., Any]
 NOT_ONE = "The Authorization header does not hold exactly one token."
@@ -149,7 +148,10 @@ def test_the_body_and_other_headers_are_not_looked_at() -> None:
 
 def test_a_description_cannot_break_out_of_its_header() -> None:
     """Such as that of a TokenInvalid that a key function of the project raises."""
-    response = refuse(TokenInvalid('say "hi"\\\r\nX-Evil: 1\u2028\ud800é'))
+    request = RequestFactory().get("/")
+    response = Bearer("default", {}).refuse(
+        request, TokenInvalid('say "hi"\\\r\nX-Evil: 1\u2028\ud800é')
+    )
     assert response["WWW-Authenticate"] == (
         'Bearer error="invalid_token", error_description="say ?hi????X-Evil: 1???"'
     )
