@@ -50,12 +50,23 @@ class BaseKind:
     releases_failures: ClassVar[bool] = False
     """Whether an answer other than 2xx releases the jti, because the sender tries again."""
 
+    required_settings: ClassVar[frozenset[str]] = frozenset()
+    """The keys that a profile of this kind needs, beside ``ALGORITHMS`` and the key."""
+
+    unused_settings: ClassVar[frozenset[str]] = frozenset()
+    """The keys that a profile of this kind does not have."""
+
     max_age: float | None = None
     """How old ``iat`` may be, in seconds, which is then required. ``MAX_AGE`` replaces it."""
 
     def __init__(self, profile: str, options: Mapping[str, Any]) -> None:
         self.profile = profile
         self.options = options
+
+    @classmethod
+    def default_settings(cls, profile: str) -> Mapping[str, Any]:
+        """Return the settings that a profile of this kind has unless it says otherwise."""
+        return {}
 
     def find(self, request: HttpRequest) -> str:
         """

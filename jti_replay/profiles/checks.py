@@ -14,6 +14,7 @@ from jti_replay import conf
 from jti_replay.conf.rules import check_aliases, check_mapping, check_seconds, wrong_type
 from jti_replay.tokens.keys import key_from_setting
 
+from .kind import with_defaults
 from .kind_checks import check_kind
 
 WHERE = f'{conf.SETTING}["PROFILES"]'
@@ -45,6 +46,8 @@ def check_profile(name: str, params: Any) -> list[CheckMessage]:
     messages = check_mapping(where, params, KNOWN_KEYS)
     if not isinstance(params, dict):
         return messages
+    messages += check_kind(where, params)
+    params = with_defaults(name, params)
     for key in ("ISSUER", "AUDIENCE"):
         if key in params:
             messages += _check_names(f'{where}["{key}"]', params[key])
@@ -54,7 +57,6 @@ def check_profile(name: str, params: Any) -> list[CheckMessage]:
     wrong_algorithms = _check_algorithms(where, params)
     messages += wrong_algorithms
     messages += _check_key_source(where, params, known_algorithms=not wrong_algorithms)
-    messages += check_kind(where, params)
     messages += _check_cache(where, params.get("CACHE", conf.DEFAULT_ALIAS))
     return messages
 

@@ -18,6 +18,15 @@ def kind_from_settings(name: str, params: Mapping[str, Any]) -> BaseKind:
     return kind
 
 
+def with_defaults(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the profile ``name`` with those that its kind has by default."""
+    try:
+        kind = load_kind(params.get("KIND", DEFAULT))
+    except ImportError:
+        return params  # The check of KIND says so.
+    return {**kind.default_settings(name), **params}
+
+
 def type_rule(kind: BaseKind) -> TypeRule:
     """Return the rule for the ``typ`` of a kind's tokens (RFC 8725 3.11, 3.12)."""
     if kind.types:

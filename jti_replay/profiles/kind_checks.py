@@ -32,4 +32,23 @@ def check_kind(where: str, params: Mapping[str, Any]) -> list[CheckMessage]:
                 id="jti_replay.E047",
             )
         ]
-    return check_mapping(f'{where}["OPTIONS"]', params.get("OPTIONS", {}), kind.known_options)
+    messages = check_mapping(
+        f'{where}["OPTIONS"]', params.get("OPTIONS", {}), kind.known_options
+    )
+    messages += [
+        Error(
+            f"{where} has no {key}, which the kind {name!r} needs.",
+            hint=f"Set {key}.",
+            id="jti_replay.E048",
+        )
+        for key in sorted(kind.required_settings - params.keys())
+    ]
+    messages += [
+        Error(
+            f"{where} has {key}, which the kind {name!r} does not use.",
+            hint=f"Remove {key}.",
+            id="jti_replay.E049",
+        )
+        for key in sorted(kind.unused_settings & params.keys())
+    ]
+    return messages

@@ -18,7 +18,7 @@ from jti_replay.tokens.keys import key_from_setting
 from jti_replay.tokens.rules import TokenRules
 
 from .checks import check_profile, check_section
-from .kind import kind_from_settings, type_rule
+from .kind import kind_from_settings, type_rule, with_defaults
 from .retention import DEFAULT_LEEWAY, longest_leeway
 
 DEFAULT_MAX_LIFETIME = 3600
@@ -47,6 +47,7 @@ class Profile:
         Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if they cannot work.
         """
         refuse_errors(check_profile(name, params))
+        params = with_defaults(name, params)
         kind = kind_from_settings(name, params)
         return cls(
             name=name,

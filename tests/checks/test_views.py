@@ -16,7 +16,8 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from jti_replay.decorators import reserve_jti
-from tests.tokens.tokens import CACHES, PROFILE
+from jti_replay.kinds import BaseKind
+from tests.tokens.tokens import CACHES, PROFILE, SECRET
 
 HUB = PROFILE | {"ISSUER": "https://hub.example"}
 LAB = PROFILE | {"ISSUER": "https://lab.example"}
@@ -117,3 +118,22 @@ def test_an_unknown_kind_is_named(check: Callable[..., list[CheckMessage]]) -> N
         assert hint in (message.hint or "")
     [message] = check(redeem, hub=HUB | {"OPTIONS": {"single_use_access_token": True}})
     assert message.id == "jti_replay.E002"
+
+
+class Picky(BaseKind):
+    required_settings = frozenset({"AUDIENCE"})
+    unused_settings = frozenset({"ISSUER"})
+
+    @classmethod
+    def default_settings(cls, profile: str) -> dict[str, Any]:
+        return {"ALGORITHMS": ["HS256"], "KEY": SECRET}
+
+
+def test_what_a_kind_needs_and_does_not_use_is_named(
+    check: Callable[..., list[CheckMessage]],
+) -> None:
+    """A kind may have defaults for the rest."""
+    kind = {"KIND": f"{__name__}.Picky"}
+    assert check(redeem, hub={**kind, "AUDIENCE": "https://site.example"}) == []
+    messages = check(redeem, hub={**kind, "ISSUER": "https://hub.example"})
+    assert [message.id for message in messages] == ["jti_replay.E048", "jti_replay.E049"]
