@@ -13,9 +13,9 @@ from django.core.cache import caches
 from django.test import override_settings
 
 from jti_replay import replay_caches
+from tests.servers.redis import redis_server
 
 from .method import compare, fresh_jtis, progress
-from .redis_server import redis_server
 
 BATCH = 300
 TASKS = 100
@@ -34,10 +34,10 @@ CACHE = {
 def measure(rounds: int) -> dict[str, Any] | None:
     """Return the costs, the round trips and the memory, or None without a Redis."""
     progress("Redis")
-    with redis_server() as port:
-        if port is None:
+    with redis_server() as process:
+        if process is None:
             return None
-        url = f"redis://127.0.0.1:{port}/0"
+        url = process.url
         settings = {
             "CACHES": {
                 "default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url},
@@ -51,7 +51,7 @@ def measure(rounds: int) -> dict[str, Any] | None:
             },
         }
         with override_settings(**settings):
-            raw = redis.Redis(port=port)
+            raw = process.client()
             return {
                 "reserve": _reserve(raw, rounds),
                 "release": _release(raw, rounds),

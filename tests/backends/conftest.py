@@ -9,9 +9,9 @@ import redis
 
 from jti_replay import replay_cache
 from jti_replay.backends.base import BaseReplayCache
-from tests.backends.redis.lossy_proxy import LossyProxy
-from tests.backends.redis.redis_process import RedisProcess
 from tests.backends.waiting import PATIENT
+from tests.servers.lossy_proxy import LossyProxy
+from tests.servers.redis import RedisProcess
 
 UseRedis = Callable[..., BaseReplayCache]
 Call = Callable[..., Any]

@@ -10,9 +10,9 @@ import pytest
 from django.test import SimpleTestCase
 
 from jti_replay.testing import ReplayCacheTests
-from tests.backends.redis.redis_process import RedisProcess
 from tests.backends.waiting import PATIENT
 from tests.servers import free_port
+from tests.servers.redis import RedisProcess
 
 REDIS = {"BACKEND": "jti_replay.backends.redis.RedisCache", "LOCATION": "default"}
 

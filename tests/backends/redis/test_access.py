@@ -13,8 +13,8 @@ from jti_replay import CacheError, ColdStart, Reservation
 from jti_replay.backends.base import BaseReplayCache
 from tests.backends.conftest import Call, UseRedis
 from tests.backends.redis.certificates import write_certificates
-from tests.backends.redis.redis_process import RedisProcess
-from tests.servers import free_port, missing, redis_executables
+from tests.servers import free_port, missing
+from tests.servers.redis import RedisProcess, redis_executables
 
 DOCS = Path(__file__).parents[3] / "docs"
 

@@ -19,9 +19,9 @@ from jti_replay.backends.redis import RedisCache
 from jti_replay.testing import ReplayCacheTests
 from tests.backends.cluster_keys import key_of
 from tests.backends.conftest import CLUSTER_FACTORY, Call, UseRedis
-from tests.backends.redis.redis_group import Cluster, is_primary
-from tests.backends.redis.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.servers.cluster import Cluster, is_primary
+from tests.servers.redis import RedisProcess
 
 BACKEND = "jti_replay.backends.redis.RedisCache"
 

@@ -13,8 +13,8 @@ import redis
 from jti_replay import CacheError
 from tests.backends.cluster_keys import alike, key_of
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.redis_group import Cluster, is_primary
 from tests.backends.waiting import LIMIT, in_time, wait_until
+from tests.servers.cluster import Cluster, is_primary
 from tests.stopwatch import takes_at_most
 
 

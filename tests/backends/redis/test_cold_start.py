@@ -18,8 +18,8 @@ from jti_replay import ColdStart, replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.decorators import reserve_jti
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.lossy_proxy import LossyProxy, every_request
-from tests.backends.redis.redis_process import RedisProcess
+from tests.servers.lossy_proxy import LossyProxy, every_request
+from tests.servers.redis import RedisProcess
 from tests.tokens.tokens import PROFILE, bearer, signed
 
 MARKER = b"jti:since"

@@ -10,7 +10,7 @@ import redis
 from jti_replay import Reservation
 from jti_replay.reservation.digests import jti_digest
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.lossy_proxy import LossyProxy, every_request
+from tests.servers.lossy_proxy import LossyProxy, every_request
 
 JTI = "jti-that-nobody-may-read"
 NAMESPACE = "issuer-that-nobody-may-read"

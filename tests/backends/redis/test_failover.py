@@ -13,10 +13,9 @@ from redis.sentinel import SentinelConnectionPool
 from jti_replay import CacheError, replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from tests.backends.conftest import Call
-from tests.backends.redis import redis_group
-from tests.backends.redis.redis_group import Sentinels
 from tests.backends.waiting import LIMIT, in_time, wait_until
 from tests.servers import free_port
+from tests.servers.sentinel import Sentinels, running_sentinels
 from tests.stopwatch import takes_at_most
 
 BACKEND = "jti_replay.backends.redis.RedisCache"
@@ -32,7 +31,7 @@ class Pool(SentinelConnectionPool):
 def sentinels(
     redis_server: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Sentinels]:
-    with redis_group.sentinels(redis_server, tmp_path_factory.mktemp("sentinels")) as made:
+    with running_sentinels(redis_server, tmp_path_factory.mktemp("sentinels")) as made:
         yield made
 
 

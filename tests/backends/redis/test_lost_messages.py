@@ -11,7 +11,8 @@ from redis.retry import Retry
 
 from jti_replay import CacheError, Reservation
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.lossy_proxy import Loss, LossyProxy, every_request
+from tests.servers.lossy_proxy import LossyProxy, every_request
+from tests.servers.proxy import Loss
 from tests.stopwatch import takes_at_most
 
 LOSSES: list[Loss] = ["drop request", "cut request", "drop reply", "cut reply"]

@@ -15,9 +15,9 @@ from jti_replay import CacheError
 from jti_replay.backends.redis import lost_replies as redis_orphans
 from jti_replay.backends.redis.lost_replies import was_refused
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.lossy_proxy import LossyProxy
-from tests.backends.redis.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.servers.lossy_proxy import LossyProxy
+from tests.servers.redis import RedisProcess
 from tests.stopwatch import takes_at_most
 
 TIMEOUT = {"timeout": 0.6}

@@ -20,8 +20,8 @@ from jti_replay import CacheError, CacheFull, Reservation
 from jti_replay.decorators import reserve_jti
 from jti_replay.signals import cache_failed
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.servers.redis import RedisProcess
 from tests.stopwatch import SLACK, takes_at_most
 from tests.tokens.tokens import PROFILE, bearer, signed
 

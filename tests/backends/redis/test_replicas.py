@@ -14,10 +14,11 @@ from jti_replay.backends.redis import RedisCache
 from jti_replay.backends.redis.replicas import TooFewReplicas
 from jti_replay.reservation.digests import jti_digest
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.lossy_proxy import Loss, LossyProxy, every_request
-from tests.backends.redis.redis_group import is_followed
-from tests.backends.redis.redis_process import RedisProcess
 from tests.backends.waiting import wait_until
+from tests.servers.lossy_proxy import LossyProxy, every_request
+from tests.servers.proxy import Loss
+from tests.servers.redis import RedisProcess
+from tests.servers.replication import is_followed
 from tests.stopwatch import takes_at_most
 
 KEY = b"jti:" + jti_digest("", "a")

@@ -15,8 +15,8 @@ from jti_replay.backends.redis.calls import arun, arun_each
 from jti_replay.backends.redis.scripts import MARK
 from tests.backends.cluster_keys import alike, key_of
 from tests.backends.conftest import Call, UseRedis
-from tests.backends.redis.redis_group import Cluster, id_of, is_primary
 from tests.backends.waiting import PATIENT, wait_until
+from tests.servers.cluster import Cluster, id_of, is_primary
 
 
 def test_keys_are_found_while_their_slot_moves(

@@ -11,8 +11,8 @@ import redis
 
 from jti_replay import CacheError, replay_cache
 from tests.backends.conftest import Call
-from tests.backends.redis.redis_process import RedisProcess
 from tests.servers import free_port
+from tests.servers.redis import RedisProcess
 from tests.stopwatch import takes_at_most
 
 BACKEND = "jti_replay.backends.redis.RedisCache"

