@@ -7,6 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +25,7 @@ from jti_replay.rollback.ledger import Ledger, Transaction
 from jti_replay.rollback.query_block import is_sealed, unsealed
 from jti_replay.steps import run
 
-from .connections import OwnConnections
+from .connections import PrivateConnections
 from .statements import Row
 from .table import NAME, Table
 
@@ -63,7 +64,7 @@ class DatabaseCache(BaseReplayCache):
 
     OPTIONS:
 
-    - ``join`` (bool): False keeps it out of transactions, on a connection of its own. The
+    - ``join`` (bool): False keeps it out of transactions, on a private connection. The
       reservation then stands whatever the transaction does, and is released like those of
       the other caches.
     - ``timeout`` (seconds): how long another transaction is waited for, 2 by default;
@@ -81,8 +82,8 @@ class DatabaseCache(BaseReplayCache):
         self.location = self.database = self.location or DEFAULT_DB_ALIAS
         self.join: bool = self.options.get("join", True)
         self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
-        self._own_connections = OwnConnections(self.location, self.timeout)
-        self._table = Table(self._own_connections, self.timeout)
+        self._private_connections = PrivateConnections(self.location, self.timeout)
+        self._table = Table(self.timeout)
         self._reserves = secrets.randbelow(PURGE_INTERVAL)
 
     def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
@@ -91,21 +92,21 @@ class DatabaseCache(BaseReplayCache):
         # One more, because the database's clock counts whole milliseconds.
         lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
         row = Row(key.digest, _readable(key.namespace), secrets.randbits(63), lifetime)
-        connection = self._connection()
-        joined = _in_transaction(connection)
-        if not self._table.reserve(connection, row, joined=joined):
-            return None
+        with self._connection() as connection:
+            joined = _in_transaction(connection)
+            if not self._table.reserve(connection, row, joined=joined):
+                return None
+            owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
         self._reserves += 1
         if self._reserves >= PURGE_INTERVAL:
             self._reserves = 0
-            self._purge_soon(connection)
-        owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
+            self._purge_soon(connection, joined=joined)
         return owner, now + lifetime / 1000
 
     def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Delete the row, if it is live and the owner's."""
         if not isinstance(owner, Owner):
-            return self._table.change(self._connection(), "release_any", [key.digest]) > 0
+            return self._change("release_any", [key.digest]) > 0
         parameters = [key.digest, owner.number]
         joined, connection = owner.transaction, connections[self.location]
         if joined and is_sealed(connection):
@@ -119,7 +120,7 @@ class DatabaseCache(BaseReplayCache):
                     self._table.change(connection, "release", parameters)
                 owner.transaction = None
                 return True
-        return self._table.change(self._connection(), "release", parameters) > 0
+        return self._change("release", parameters) > 0
 
     def release_digest(self, digest: bytes, namespace: str) -> bool:
         """Give a jti back by its digest and namespace as the table shows them."""
@@ -133,41 +134,44 @@ class DatabaseCache(BaseReplayCache):
     @property
     def clock(self) -> str:
         """The SQL for the present in milliseconds since 1970, by which rows expire."""
-        return self._table.statements(self._connection()).now
+        with self._connection() as connection:
+            return self._table.statements(connection).now
 
     def complete_since(self) -> float | None:
         """Return when the table was made, or the latest :meth:`restart_memory`."""
-        return self._table.complete_since(self._connection()) / 1000 or None
+        with self._connection() as connection:
+            return self._table.complete_since(connection) / 1000 or None
 
     def start_memory(self) -> float | None:
         """Return when the memory begins: now, if that has not been noted."""
-        return self._table.start_memory(self._connection()) / 1000 or None
+        with self._connection() as connection:
+            return self._table.start_memory(connection) / 1000 or None
 
     def restart_memory(self) -> None:
         """Note that the memory begins now: rows may be missing, as after a restored backup."""
-        connection = self._connection()
-        self._table.start_memory(connection)
-        self._table.change(connection, "restart_memory", [])
+        with self._connection() as connection:
+            self._table.start_memory(connection)
+            self._table.change(connection, "restart_memory", [])
 
     def count(self) -> int:
         """Return the number of live entries."""
-        return self._table.number(self._connection(), "count", [])
+        return self._number("count")
 
     def backlog(self) -> int:
         """Return the number of expired rows that are to be purged."""
-        return self._table.number(self._connection(), "backlog", [])
+        return self._number("backlog")
 
     def purge(self, batch: int = PURGE_BATCH) -> int:
         """Delete so many expired rows at the most. Return how many there were."""
-        return self._table.change(self._connection(), "purge", [batch])
+        return self._change("purge", [batch])
 
     def diagnose(self) -> Iterator[Finding]:
         """Say what the store would survive."""
         return examine_database(self, NAME)
 
     def close(self) -> None:
-        """Close the connections of its own. The others are Django's."""
-        self._own_connections.close()
+        """Close the private connections. The others are Django's."""
+        self._private_connections.close()
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Refuse options of a wrong type, and a database that cannot do what they say."""
@@ -181,8 +185,8 @@ class DatabaseCache(BaseReplayCache):
         messages += check_database(self.alias, self.location, alone=not self.join)
         return messages
 
-    def _purge_soon(self, connection: BaseDatabaseWrapper) -> None:
-        if not _in_transaction(connection):
+    def _purge_soon(self, connection: BaseDatabaseWrapper, *, joined: bool) -> None:
+        if not joined:
             self._purge_quietly()
         elif connection.in_atomic_block:
             # Not in somebody's transaction, which would hold the locks until its end.
@@ -194,12 +198,22 @@ class DatabaseCache(BaseReplayCache):
         except Error as error:
             logger.warning("The replay cache %r could not purge: %s", self.alias, error)
 
-    def _connection(self) -> BaseDatabaseWrapper:
-        if self.join:
-            connection = connections[self.location]
-            if not is_sealed(connection):
-                return connection
-        return self._own_connections.get()
+    def _change(self, name: str, parameters: list[Any]) -> int:
+        with self._connection() as connection:
+            return self._table.change(connection, name, parameters)
+
+    def _number(self, name: str) -> int:
+        with self._connection() as connection:
+            return self._table.number(connection, name, [])
+
+    @contextmanager
+    def _connection(self) -> Iterator[BaseDatabaseWrapper]:
+        """Give Django's connection if a reserve may join its transaction, or a private one."""
+        if self.join and not is_sealed(connections[self.location]):
+            yield connections[self.location]
+            return
+        with self._private_connections.use() as connection:
+            yield connection
 
 
 def _readable(namespace: str) -> str:

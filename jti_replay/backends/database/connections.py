@@ -1,78 +1,129 @@
-"""Database connections beside Django's, which are in no transaction of a request."""
+"""Database connections of a cache's own, beside Django's and in no transaction of a request."""
 
 from __future__ import annotations
 
+import math
 import os
-import threading
-import weakref
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from django.core.signals import request_finished, request_started
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .test_run import is_test_run
+from .time_limit import TimeLimit
 
-class OwnConnections:
+LONGEST_TIMEOUT = 86_400
+"""Seconds. More than a driver, or a thread, may be able to count to is cut to this."""
+
+POOLED_MAX_AGE = 600
+"""Seconds for which a connection is kept where Django's come from a pool, as a pool does it."""
+
+GRACE = 0.7
+"""Seconds beyond ``timeout`` for the answer of a server that has itself waited that long."""
+
+
+class PrivateConnections:
     """
-    A connection to one database for each thread, kept as long as Django keeps its own, and
-    never longer than the thread.
+    Connections to one database that no transaction of a request holds.
 
-    ``timeout`` (seconds) is how long SQLite waits for a lock on them.
+    Each serves one operation at a time, of any thread. They are not taken from a pool of
+    Django's, so that requests that hold all of its connections do not wait for each other.
+    Django's ``CONN_MAX_AGE`` says how long one is kept for the next operation. In a test run
+    none is kept: an open connection would keep Django from dropping the test database.
+
+    ``timeout`` (seconds) bounds connecting, and the wait for an answer.
     """
 
     def __init__(self, alias: str, timeout: float) -> None:
         self._alias = alias
         self._timeout = timeout
-        self._local = threading.local()
-        # As Django does it for its own (CONN_MAX_AGE).
-        request_started.connect(self._close_old)
-        request_finished.connect(self._close_old)
+        self._pid = os.getpid()
+        # Its append() and pop() need no lock, which a fork could leave held.
+        self._idle: list[BaseDatabaseWrapper] = []
+        self._inherited: list[BaseDatabaseWrapper] = []
 
-    def get(self) -> BaseDatabaseWrapper:
-        """Return the connection of this thread."""
-        connection = self._present()
-        if connection is None:
-            connection = self._make()
-            self._local.held = _Held(connection)
-        return connection
+    @contextmanager
+    def use(self) -> Iterator[BaseDatabaseWrapper]:
+        """
+        Give a connection for one operation.
+
+        Raises :exc:`django.db.OperationalError` if the database does not answer in time.
+        """
+        connection = self._take() or self._make()
+        try:
+            with TimeLimit(self._seconds + GRACE, connection) as limit:
+                if connection.connection is not None and not (
+                    _is_young(connection) and connection.is_usable()
+                ):
+                    disconnect(connection)  # It connects again when it is used.
+                yield connection
+        except BaseException:
+            disconnect(connection)
+            raise
+        # A cancellation may come late, and must not meet the next operation.
+        if _is_young(connection) and not limit.is_exceeded and not is_test_run():
+            self._idle.append(connection)
+        else:
+            disconnect(connection)
 
     def close(self) -> None:
-        """Close the connection of this thread. The others close as their threads end."""
-        if connection := self._present():
-            connection.close()
+        """Close the connections that no operation uses at present."""
+        while connection := self._take():
+            disconnect(connection)
 
-    def _present(self) -> BaseDatabaseWrapper | None:
-        held: _Held | None = getattr(self._local, "held", None)
-        # After a fork it is still the parent's.
-        return held.connection if held and held.pid == os.getpid() else None
+    @property
+    def _seconds(self) -> float:
+        return min(self._timeout, LONGEST_TIMEOUT)
+
+    def _take(self) -> BaseDatabaseWrapper | None:
+        if self._pid != os.getpid():
+            # After a fork they are still the parent's, and to close one would end its session.
+            self._pid = os.getpid()
+            self._inherited, self._idle = self._idle, []
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _make(self) -> BaseDatabaseWrapper:
         connection = connections[self._alias].copy()
+        connection.inc_thread_sharing()
         settings = connection.settings_dict
-        settings["AUTOCOMMIT"] = True  # Else each statement would open a transaction.
+        settings["AUTOCOMMIT"] = True  # Otherwise each statement would open a transaction.
+        options: dict[str, Any] = settings["OPTIONS"]
+        seconds = max(1, math.ceil(self._seconds))
         if connection.vendor == "sqlite":
-            settings["OPTIONS"] = settings["OPTIONS"] | {"timeout": self._timeout}
+            options["timeout"] = self._seconds
+        elif connection.vendor == "postgresql":
+            if options.pop("pool", None):
+                settings["CONN_MAX_AGE"] = POOLED_MAX_AGE
+            _limit(options, "connect_timeout", seconds)
+        elif connection.vendor == "mysql":
+            _limit(options, "connect_timeout", seconds)
+            for name in ("read_timeout", "write_timeout"):
+                _limit(options, name, seconds + math.ceil(GRACE))
         return connection
 
-    def _close_old(self, **kwargs: object) -> None:
-        if connection := self._present():
-            connection.close_if_unusable_or_obsolete()
+
+def disconnect(connection: Any) -> None:
+    """
+    Close a connection in any thread.
+
+    An event loop may run in it, where Django's close() refuses to work. A failure is ignored:
+    the connection is not used again.
+    """
+    with suppress(Exception):
+        connection._close()
+    connection.connection = None
 
 
-class _Held:
-    """Closes a connection when the thread that holds it has ended, which nobody else tells."""
-
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self.connection = connection
-        self.pid = os.getpid()
-        weakref.finalize(self, _abandon, connection, self.pid)
+def _limit(options: dict[str, Any], name: str, seconds: int) -> None:
+    options[name] = min(int(options.get(name) or seconds), seconds)
 
 
-def _abandon(connection: Any, pid: int) -> None:
-    # Garbage is collected in any thread, also in that of an event loop, where close() would
-    # refuse to work. Who is told of a failure here could do nothing about it.
-    if pid == os.getpid():
-        with suppress(Exception):
-            connection._close()
-        connection.connection = None
+def _is_young(connection: BaseDatabaseWrapper) -> bool:
+    close_at: float | None = connection.close_at
+    return close_at is None or time.monotonic() < close_at

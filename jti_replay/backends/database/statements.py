@@ -13,6 +13,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+SAVEPOINT = "jti_replay_reserve"
+
 
 class Outcome(enum.Enum):
     """What a reserve has found."""
@@ -94,7 +96,7 @@ class Statements:
     ) -> Outcome:
         """
         Insert a row, and tell what came of it. ``joined`` says that a transaction is open, and
-        ``looked`` that no other one has committed a row that the snapshot of this one hides.
+        ``looked`` that the first attempt in it was answered :attr:`Outcome.HIDDEN`.
         """
         cursor.execute(self.reserve, row)
         return Outcome.NEW if cursor.rowcount == 1 else Outcome.SEEN
@@ -116,9 +118,9 @@ class PostgreSQLStatements(Statements):
     break a transaction: in one, who does not get the lock is told so, and may ask again.
 
     Above READ COMMITTED an insert fails if it meets a row that was committed after the
-    transaction's snapshot. Who has the lock is then told to look for one, from outside. A
-    SERIALIZABLE transaction does not even read: on one page with the rows of others, that
-    would make it fail for jtis that are not its own.
+    transaction's snapshot. There it is made in a savepoint, and that failure says that the jti
+    has been seen. A SERIALIZABLE transaction does not even read: on one page with the rows of
+    others, that would make it fail for jtis that are not its own.
     """
 
     # Not clock_timestamp(), by which no index can be searched.
@@ -205,14 +207,44 @@ class PostgreSQLStatements(Statements):
             cursor.execute(self.reserve_joined, parameters)
             if holder := cursor.fetchone():
                 return Outcome.NEW if holder == (row.owner,) else Outcome.SEEN
+            return self._decide(cursor, parameters)
+        return self._decide_in_savepoint(cursor, parameters)
+
+    def _decide(self, cursor: Any, parameters: dict[str, Any]) -> Outcome:
         cursor.execute(self.decide, parameters)
         return Outcome(cursor.fetchone()[0])
 
+    def _decide_in_savepoint(self, cursor: Any, parameters: dict[str, Any]) -> Outcome:
+        cursor.execute(f"SAVEPOINT {SAVEPOINT}")
+        try:
+            outcome = self._decide(cursor, parameters)
+        except Exception as error:
+            if not _is_of_the_snapshot(error):
+                raise
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+            outcome = Outcome.SEEN
+        cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        return outcome
+
     def lost_a_race(self, error: Exception) -> bool:
         """Return whether it is a serialization failure, a deadlock, or the lock's limit."""
-        cause = error.__cause__
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-        return state in {"40001", "40P01", "55P03"}
+        return _sqlstate(error) in {"40001", "40P01", "55P03"}
+
+
+def _sqlstate(error: Exception) -> str | None:
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def _is_of_the_snapshot(error: Exception) -> bool:
+    """
+    Return whether a statement failed for a row that is newer than the snapshot.
+
+    The failures of concurrent SERIALIZABLE transactions have the same SQLSTATE, and come from
+    predicate.c. They say nothing of a row.
+    """
+    source: str | None = getattr(getattr(error.__cause__, "diag", None), "source_file", None)
+    return _sqlstate(error) == "40001" and source != "predicate.c"
 
 
 class MySQLStatements(Statements):

@@ -13,8 +13,6 @@ from .statements import Outcome, Row, Statements, statements_for
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from .connections import OwnConnections
-
 NAME = "jti_replay_reservedjti"
 MEMORY_NAME = "jti_replay_memorystart"
 
@@ -26,12 +24,10 @@ class Table:
     """
     Runs the statements, on the connection that it is given.
 
-    ``timeout`` (seconds) is how long the transaction of somebody else is waited for. What is
-    hidden from a transaction is looked for on one of ``own_connections``.
+    ``timeout`` (seconds) is how long another transaction is waited for.
     """
 
-    def __init__(self, own_connections: OwnConnections, timeout: float) -> None:
-        self._own_connections = own_connections
+    def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._prepared: Statements | None = None
 
@@ -57,7 +53,8 @@ class Table:
                 if joined:
                     mark_for_rollback(connection, error)
                     raise
-                if not reconnected and _is_lost(connection):
+                in_time = time.monotonic() < give_up
+                if in_time and not reconnected and _is_lost(connection):
                     reconnected = True
                     connection.close()
                     continue
@@ -69,9 +66,7 @@ class Table:
             if outcome is Outcome.SEEN:
                 return False
             if outcome is Outcome.HIDDEN:
-                if self.number(self._own_connections.get(), "look", [row.digest]):
-                    return False
-                looked = True  # Nobody else can insert it now.
+                looked = True
             elif time.monotonic() < give_up:
                 time.sleep(POLL_INTERVAL)
             else:

@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 
 def examine_database(cache: DatabaseCache, table: str) -> Iterator[Finding]:
     """Ask the database over the connection that the cache itself would use."""
-    try:
-        connection = cache._connection()
+    with cache._connection() as connection:
         connection.ensure_connection()
         yield Finding.ok("reachable", True, "It answers.")
         yield from _examine(cache, connection, table)
-    finally:
-        cache.close()
 
 
 def _examine(

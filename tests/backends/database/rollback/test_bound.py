@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 
 from jti_replay import Reservation, release_on_rollback, replay_cache
-from jti_replay.backends.database.connections import OwnConnections
 from jti_replay.signals import jti_released, transaction_rolled_back
 from tests.backends.database.conftest import UseCache
 from tests.rollback.blocks import failing_block
@@ -181,20 +179,3 @@ def test_a_cache_that_does_not_join_is_released_by_the_signal(
     assert not is_reserved("a")
     assert is_reserved("kept")
     assert kept.release() is True
-
-
-def test_a_forked_child_has_connections_of_its_own(transactional_db: None) -> None:
-    ours = OwnConnections("default", 1)
-    held = ours.get()
-    held.ensure_connection()
-    raw = held.connection
-    pid = os.getpid()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "getpid", lambda: pid + 1)
-        ours.close()
-        assert held.connection is raw
-        assert ours.get() is not held
-    del held
-    assert raw.execute("SELECT 1").fetchone() == (1,)
-    raw.close()
-    ours.close()
