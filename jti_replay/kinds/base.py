@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -11,6 +11,7 @@ from jti_replay.exceptions import TokenReplayed
 from .answers import json_refusal, unavailable
 
 if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
     from jti_replay.exceptions import TokenError
@@ -56,6 +57,12 @@ class BaseKind:
     unused_settings: ClassVar[frozenset[str]] = frozenset()
     """The keys that a profile of this kind does not have."""
 
+    recommended_settings: ClassVar[frozenset[str]] = frozenset({"AUDIENCE", "ISSUER"})
+    """The keys without which ``manage.py check --deploy`` warns."""
+
+    audiences: tuple[str, ...] = ()
+    """``AUDIENCE`` of the profile."""
+
     max_age: float | None = None
     """How old ``iat`` may be, in seconds, which is then required. ``MAX_AGE`` replaces it."""
 
@@ -67,6 +74,13 @@ class BaseKind:
     def default_settings(cls, profile: str) -> Mapping[str, Any]:
         """Return the settings that a profile of this kind has unless it says otherwise."""
         return {}
+
+    @classmethod
+    def deployment_warnings(
+        cls, where: str, params: Mapping[str, Any]
+    ) -> Iterable[CheckMessage]:
+        """Return what ``check --deploy`` warns of in the settings of a profile."""
+        return ()
 
     def find(self, request: HttpRequest) -> str:
         """

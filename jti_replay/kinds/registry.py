@@ -12,6 +12,9 @@ DEFAULT = "bearer"
 
 BUILT_IN = {
     "bearer": "jti_replay.kinds.bearer.Bearer",
+    "client_assertion": "jti_replay.kinds.client_assertion.ClientAssertion",
+    "jwt_bearer_grant": "jti_replay.kinds.jwt_bearer_grant.JWTBearerGrant",
+    "logout_token": "jti_replay.kinds.logout_token.LogoutToken",
 }
 
 RESERVED_TYPES = frozenset(

@@ -14,7 +14,7 @@ from jti_replay import conf
 from jti_replay.conf.rules import check_aliases, check_mapping, check_seconds, wrong_type
 from jti_replay.tokens.keys import key_from_setting
 
-from .kind import with_defaults
+from .kind import kind_of, with_defaults
 from .kind_checks import check_kind
 
 WHERE = f'{conf.SETTING}["PROFILES"]'
@@ -217,5 +217,9 @@ def deployment_warnings() -> list[CheckMessage]:
                 "jti_replay.W003",
             ),
         )
-        if key not in params
+        if key in kind_of(params).recommended_settings - params.keys()
+    ] + [
+        warning
+        for name, params in conf.entries(conf.profiles())
+        for warning in kind_of(params).deployment_warnings(f"{WHERE}[{name!r}]", params)
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jti_replay.kinds import BaseKind
 from jti_replay.kinds.registry import DEFAULT, RESERVED_TYPES, load_kind
+from jti_replay.tokens.rules import TokenRules
 from jti_replay.tokens.types import TypeRule
 
 
@@ -18,13 +20,25 @@ def kind_from_settings(name: str, params: Mapping[str, Any]) -> BaseKind:
     return kind
 
 
+def kind_of(params: Mapping[str, Any]) -> type[BaseKind]:
+    """Return the class of a profile's kind, or the base class where KIND names none."""
+    try:
+        return load_kind(params.get("KIND", DEFAULT))
+    except ImportError:
+        return BaseKind  # The check of KIND says so.
+
+
 def with_defaults(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the settings of the profile ``name`` with those that its kind has by default."""
-    try:
-        kind = load_kind(params.get("KIND", DEFAULT))
-    except ImportError:
-        return params  # The check of KIND says so.
-    return {**kind.default_settings(name), **params}
+    return {**kind_of(params).default_settings(name), **params}
+
+
+def rules_of_kind(rules: TokenRules, kind: BaseKind) -> TokenRules:
+    """Return the rules of a profile with those that its kind adds."""
+    kind.audiences = rules.audiences
+    return replace(
+        rules, types=type_rule(kind), requires_exp=kind.requires_exp, max_age=kind.max_age
+    )
 
 
 def type_rule(kind: BaseKind) -> TypeRule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,7 +18,7 @@ from jti_replay.tokens.keys import key_from_setting
 from jti_replay.tokens.rules import TokenRules
 
 from .checks import check_profile, check_section
-from .kind import kind_from_settings, type_rule, with_defaults
+from .kind import kind_from_settings, rules_of_kind, with_defaults
 from .retention import DEFAULT_LEEWAY, longest_leeway
 
 DEFAULT_MAX_LIFETIME = 3600
@@ -51,12 +51,7 @@ class Profile:
         kind = kind_from_settings(name, params)
         return cls(
             name=name,
-            rules=replace(
-                rules_from_settings(params),
-                types=type_rule(kind),
-                requires_exp=kind.requires_exp,
-                max_age=kind.max_age,
-            ),
+            rules=rules_of_kind(rules_from_settings(params), kind),
             kind=kind,
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
             retention_leeway=longest_leeway(params),
