@@ -19,10 +19,10 @@ from .exceptions import (
     TokenMissing,
     TokenReplayed,
 )
+from .profiles.verification import averify_token, verify_token
 from .reservation import Reservation
 from .rollback import release_on_rollback
-
-__version__ = "1.0.0"
+from .version import __version__
 
 __all__ = [
     "CacheError",
@@ -37,7 +37,10 @@ __all__ = [
     "TokenInvalid",
     "TokenMissing",
     "TokenReplayed",
+    "__version__",
+    "averify_token",
     "release_on_rollback",
     "replay_cache",
     "replay_caches",
+    "verify_token",
 ]

@@ -169,7 +169,7 @@ def test_the_defaults_are_as_documented() -> None:
     from jti_replay.backends.database import cache as database
     from jti_replay.backends.memory import cache as memory
     from jti_replay.backends.redis import cache as redis
-    from jti_replay.profiles.profile import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
+    from jti_replay.profiles.rules import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 
     for row in (
         f"| `TTL` | seconds | `{base.DEFAULT_TTL}` |",
@@ -185,15 +185,16 @@ def test_the_defaults_are_as_documented() -> None:
 
 def test_the_times_of_key_fetches_are_as_documented() -> None:
     from jti_replay.tokens import jwks
+    from jti_replay.tokens.jwks_options import DEFAULT_OPTIONS
 
     for seconds, meaning in (
-        (jwks.FETCH_TIMEOUT, "a fetch is given up"),
-        (jwks.REFRESH_AFTER, "keys older than this are fetched again"),
-        (jwks.LIFESPAN, "keys older than this are not trusted"),
+        (DEFAULT_OPTIONS.timeout, "a fetch is given up"),
+        (DEFAULT_OPTIONS.lifespan * jwks.REFRESH_AT, "keys older than this are fetched again"),
+        (DEFAULT_OPTIONS.lifespan, "keys older than this are not trusted"),
         (jwks.MISS_COOLDOWN, "a rotated key is picked up"),
         (jwks.FAILURE_COOLDOWN, "pause after a fetch that failed"),
     ):
-        assert f"| {seconds} s | {meaning}" in text_of("docs/settings.md")
+        assert f"| {seconds:g} s | {meaning}" in text_of("docs/settings.md")
 
 
 def test_every_signal_is_documented() -> None:

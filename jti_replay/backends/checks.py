@@ -55,7 +55,8 @@ def check_cache(alias: str, params: Any, **kwargs: Any) -> list[CheckMessage]:
     except ImportError as error:
         messages.append(
             Error(
-                f'{where}["BACKEND"] does not name a replay cache: {error}.',
+                f'{where}["BACKEND"] is {params.get("BACKEND")!r:.200}, which names no replay '
+                f"cache: {error}.",
                 hint=f"Use one of {', '.join(BUILT_IN)}, or the path of a subclass of "
                 "jti_replay.backends.base.BaseReplayCache.",
                 id="jti_replay.E004",

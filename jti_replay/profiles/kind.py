@@ -36,9 +36,7 @@ def with_defaults(name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
 def rules_of_kind(rules: TokenRules, kind: BaseKind) -> TokenRules:
     """Return the rules of a profile with those that its kind adds."""
     kind.audiences = rules.audiences
-    return replace(
-        rules, types=type_rule(kind), requires_exp=kind.requires_exp, max_age=kind.max_age
-    )
+    return replace(rules, requires_exp=kind.requires_exp, max_age=kind.max_age)
 
 
 def type_rule(kind: BaseKind) -> TypeRule:

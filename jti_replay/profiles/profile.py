@@ -12,17 +12,12 @@ from django.core.exceptions import ImproperlyConfigured
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
 from jti_replay.kinds import BaseKind
-from jti_replay.tokens.issuers import IssuerRule
-from jti_replay.tokens.jwks import RemoteKeys
-from jti_replay.tokens.keys import key_from_setting
 from jti_replay.tokens.rules import TokenRules
 
 from .checks import check_profile, check_section
-from .kind import kind_from_settings, rules_of_kind, with_defaults
-from .retention import DEFAULT_LEEWAY, longest_leeway
-
-DEFAULT_MAX_LIFETIME = 3600
-"""Seconds that a token may live."""
+from .kind import kind_from_settings, rules_of_kind, type_rule, with_defaults
+from .retention import longest_leeway
+from .rules import rules_from_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +46,11 @@ class Profile:
         kind = kind_from_settings(name, params)
         return cls(
             name=name,
-            rules=rules_of_kind(rules_from_settings(params), kind),
+            rules=rules_of_kind(rules_from_settings(params, type_rule(kind)), kind),
             kind=kind,
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
             retention_leeway=longest_leeway(params),
         )
-
-
-def rules_from_settings(params: Mapping[str, Any]) -> TokenRules:
-    """Return the rules that the settings of a profile describe. They have been checked."""
-    algorithms = tuple(params["ALGORITHMS"])
-    issuers = _names(params.get("ISSUER"))
-    return TokenRules(
-        keys=(
-            RemoteKeys(params["JWKS_URL"])
-            if "JWKS_URL" in params
-            else key_from_setting(params["KEY"], algorithms)
-        ),
-        algorithms=algorithms,
-        issuers=IssuerRule(issuers) if issuers else None,
-        audiences=_names(params.get("AUDIENCE")),
-        leeway=params.get("LEEWAY", DEFAULT_LEEWAY),
-        max_lifetime=params.get("MAX_LIFETIME", DEFAULT_MAX_LIFETIME),
-    )
 
 
 _profiles: dict[str, Profile] = {}
@@ -104,9 +81,3 @@ def reset() -> None:
 
 # A fork may catch a fetch of keys half-way, and its thread does not come along.
 os.register_at_fork(after_in_child=reset)
-
-
-def _names(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)

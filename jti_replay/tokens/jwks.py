@@ -3,198 +3,218 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
-import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-import jwt
+from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 
-from jti_replay.exceptions import KeysUnavailable, TokenInvalid
-
+from .ages import LONG_AGO, Moment
+from .deadlines import Deadline
+from .jwks_options import JwksOptions
+from .key_set import KeySet
+from .locations import KeysLocation
 from .parsing import UnverifiedToken
 
-FETCH_TIMEOUT = 5
-"""Seconds after which a fetch is given up."""
-
-LIFESPAN = 300
-"""Seconds for which fetched keys are trusted. A key that was withdrawn is refused by then."""
-
-REFRESH_AFTER = 240
-"""Seconds after which keys are fetched again ahead of time, behind the requests."""
+REFRESH_AT = 0.8
+"""The part of their lifespan after which keys are fetched again, behind the requests."""
 
 MISS_COOLDOWN = 30
-"""Seconds between two fetches for the sake of key ids that turned out to be unknown."""
+"""Seconds between two fetches for the sake of keys that turned out to be unknown."""
 
 FAILURE_COOLDOWN = 1
 """Seconds between a fetch that failed and the next one."""
 
+PATIENCE = 1
+"""
+Seconds from the beginning of a fetch for which a token whose key is unknown waits for it,
+while other keys are in hand. The one that began it waits to its end.
+"""
 
-class RemoteKeys:
-    """
-    The keys of one JWKS URL, for all threads and event loops of the process.
+MARGIN = 0.1
+"""Seconds beyond its deadline for which a fetch is waited for, so that it can say why."""
 
-    A fetch runs in a thread of its own, one at a time. Requests whose key is known do not
-    wait for it; the others wait for the same one, at most until it is given up.
-    """
-
-    def __init__(self, url: str) -> None:
-        # PyJWT's client fetches: it refuses redirects and all but http(s). It is not asked
-        # to keep the keys, because it holds up every caller while it fetches.
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT)
-        self._lock = threading.Lock()
-        self._keys = KeySet([])
-        self._fetch: Fetch | None = None
-        self._fetched_at = self._failed_at = self._missed_at = float("-inf")
-
-    def get(self, token: UnverifiedToken) -> list[jwt.PyJWK]:
-        """Return the key that the token names by its ``kid`` (RFC 7515 4.1.4)."""
-        kid, algorithm = self._named_by(token)
-        keys = self._trusted_keys()
-        if kid not in keys:
-            fetch = self._fetch_for_unknown_key()
-            try:
-                keys = fetch.keys.result(fetch.time_left())
-            except Exception as error:
-                raise self._failed(fetch, error) from error
-            self._remember_miss(kid, keys)
-        return [keys.key(kid, algorithm)]
-
-    async def aget(self, token: UnverifiedToken) -> list[jwt.PyJWK]:
-        """Do what :meth:`get` does, without blocking the event loop."""
-        kid, algorithm = self._named_by(token)
-        keys = self._trusted_keys()
-        if kid not in keys:
-            fetch = self._fetch_for_unknown_key()
-            fetched = asyncio.wrap_future(fetch.keys)
-            try:
-                keys = await asyncio.wait_for(fetched, fetch.time_left())
-            except Exception as error:
-                raise self._failed(fetch, error) from error
-            self._remember_miss(kid, keys)
-        return [keys.key(kid, algorithm)]
-
-    def _named_by(self, token: UnverifiedToken) -> tuple[str, str]:
-        kid, algorithm = token.header.get("kid"), token.header["alg"]
-        if not kid:
-            raise TokenInvalid("The token does not name its key (kid).")
-        return kid, algorithm
-
-    def _trusted_keys(self) -> KeySet:
-        age = time.monotonic() - self._fetched_at
-        if age > LIFESPAN:
-            return KeySet([])
-        if age > REFRESH_AFTER:
-            with self._lock, suppress(KeysUnavailable):
-                self._running_fetch()
-        return self._keys
-
-    def _fetch_for_unknown_key(self) -> Fetch:
-        with self._lock:
-            now = time.monotonic()
-            # An unknown kid costs its sender nothing, so it must not cost the issuer a
-            # request each. A new key is still found at once, unless somebody just did that.
-            trusted = self._fetch is None and now - self._fetched_at <= LIFESPAN
-            if trusted and now - self._missed_at < MISS_COOLDOWN:
-                raise unknown_key()
-            return self._running_fetch()
-
-    def _running_fetch(self) -> Fetch:
-        if self._fetch is None or self._fetch.time_left() <= 0:
-            if time.monotonic() - self._failed_at < FAILURE_COOLDOWN:
-                raise KeysUnavailable(f"{self._client.uri} could not be fetched moments ago.")
-            self._fetch = Fetch()
-            threading.Thread(
-                target=self._run, args=[self._fetch], name="jti_replay.jwks", daemon=True
-            ).start()
-        return self._fetch
-
-    def _run(self, fetch: Fetch) -> None:
-        try:
-            published = self._client.fetch_data().get("keys")
-            if not published:
-                raise ValueError("an empty JWK Set")
-            keys = KeySet(published)
-        except Exception as error:
-            self._failed(fetch, error)
-            fetch.keys.set_exception(error)
-            return
-        with self._lock:
-            if self._fetch is fetch:  # Not given up meanwhile.
-                self._keys, self._fetched_at, self._fetch = keys, time.monotonic(), None
-        fetch.keys.set_result(keys)
-
-    def _failed(self, fetch: Fetch, error: Exception) -> KeysUnavailable:
-        with self._lock:
-            if self._fetch is fetch:
-                self._fetch, self._failed_at = None, time.monotonic()
-        return KeysUnavailable(
-            f"{self._client.uri} could not be fetched: {type(error).__name__}: {error}"
-        )
-
-    def _remember_miss(self, kid: str, keys: KeySet) -> None:
-        if kid not in keys:
-            with self._lock:
-                self._missed_at = time.monotonic()
+logger = logging.getLogger("jti_replay")
 
 
 class Fetch:
-    """A fetch that is under way, and what it will bring."""
+    """A fetch that runs in a thread of its own, and what it will bring."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        self.deadline = Deadline(timeout)
+        self.started = Moment.now()
+        self.is_awaited = False
         self.keys: Future[KeySet] = Future()
         # Others wait for the same fetch: one that gives up must not cancel it.
         self.keys.set_running_or_notify_cancel()
-        self._given_up_at = time.monotonic() + FETCH_TIMEOUT
-
-    def time_left(self) -> float:
-        """Return the seconds until the fetch is given up."""
-        return self._given_up_at - time.monotonic()
 
 
-class KeySet:
-    """The usable keys of a JWK Set, by their ids."""
+class Held(NamedTuple):
+    """Keys that have been fetched, and when."""
 
-    def __init__(self, jwks: Any) -> None:
-        if not isinstance(jwks, list):
-            raise ValueError("no JWK Set")
-        self._keys: dict[str, tuple[dict[str, Any], jwt.PyJWK]] = {}
-        for jwk in jwks:
-            # A secret that anybody can fetch proves nothing, so no "oct" and no private key.
-            if (
-                isinstance(jwk, dict)
-                and isinstance(jwk.get("kid"), str)
-                and jwk.get("use", "sig") == "sig"
-                and jwk.get("kty") != "oct"
-                and "d" not in jwk
-            ):
-                # Whatever is wrong with one key, it must not cost the others.
-                with suppress(Exception):
-                    self._keys.setdefault(jwk["kid"], (jwk, jwt.PyJWK(jwk)))
-        self._for_algorithm: dict[tuple[str, str], jwt.PyJWK] = {}
-
-    def __contains__(self, kid: str) -> bool:
-        return kid in self._keys
-
-    def key(self, kid: str, algorithm: str) -> jwt.PyJWK:
-        """Return the key for an algorithm. Raises :exc:`~jti_replay.TokenInvalid`."""
-        if kid not in self._keys:
-            raise unknown_key()
-        jwk, key = self._keys[kid]
-        if algorithm == key.algorithm_name or "alg" in jwk:
-            return key  # PyJWT refuses it for a token of another algorithm.
-        # The issuer does not say what the key is for, and PyJWT has guessed.
-        if (kid, algorithm) not in self._for_algorithm:
-            try:
-                fitting = jwt.PyJWK(jwk, algorithm)
-                fitting.Algorithm.prepare_key(fitting.key)  # Here it looks at the curve.
-            except jwt.PyJWTError as error:
-                raise TokenInvalid("The token's algorithm does not fit its key.") from error
-            self._for_algorithm[kid, algorithm] = fitting
-        return self._for_algorithm[kid, algorithm]
+    keys: KeySet
+    since: Moment
 
 
-def unknown_key() -> TokenInvalid:
-    """Return the refusal of a token whose key nobody published."""
-    return TokenInvalid("The token is signed with an unknown key.")
+class Wait(NamedTuple):
+    """A fetch that a token waits for, and for how many seconds at most."""
+
+    fetch: Fetch
+    seconds: float
+
+
+class RemoteKeys:
+    """
+    The keys of one location, for all threads and event loops of the process.
+
+    A fetch runs in a thread of its own, one at a time. Requests whose key is known do not
+    wait for it.
+    """
+
+    def __init__(self, location: KeysLocation, options: JwksOptions) -> None:
+        self._location = location
+        self._options = options
+        # Re-entrant: a signal handler may verify a token of its own.
+        self._lock = threading.RLock()
+        self._held = Held(KeySet([]), LONG_AGO)
+        self._fetch: Fetch | None = None
+        self._failed_at = self._missed_at = LONG_AGO
+
+    def get(self, token: UnverifiedToken) -> Sequence[Any]:
+        """Return the keys that fit a token. Waits for a fetch where it must."""
+        keys, wait = self._known_or_wait(token)
+        if wait is None:
+            return keys
+        try:
+            fetched = wait.fetch.keys.result(wait.seconds)
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return self._fitting(fetched, token)
+
+    async def aget(self, token: UnverifiedToken) -> Sequence[Any]:
+        """Async version of :meth:`get`."""
+        keys, wait = self._known_or_wait(token)
+        if wait is None:
+            return keys
+        try:
+            future = asyncio.wrap_future(wait.fetch.keys)
+            fetched = await asyncio.wait_for(future, wait.seconds)
+        except Exception as error:
+            raise self._unavailable(error) from error
+        return self._fitting(fetched, token)
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether a fetch is under way."""
+        return self._fetch is not None
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there are keys that are trusted."""
+        return self._held.since.age <= self._options.lifespan + self._options.max_stale
+
+    def _known_or_wait(self, token: UnverifiedToken) -> tuple[Sequence[Any], Wait | None]:
+        """Return the keys in hand that fit a token, or else the fetch that may bring them."""
+        if token.header.get("kid") == "":
+            raise TokenInvalid("The token does not name its key (kid).", claim="kid")
+        held = self._held
+        age = held.since.age
+        if age > self._options.lifespan + self._options.max_stale:
+            return (), self._wait_for_keys()
+        if age > self._options.lifespan * REFRESH_AT:
+            self._refresh()
+        keys = held.keys.find(token)
+        return keys, None if keys else self._wait_for_unknown(token, held)
+
+    def _wait_for_keys(self) -> Wait:
+        with self._lock:
+            return self._wait(self._running_fetch())
+
+    def _wait_for_unknown(self, token: UnverifiedToken, held: Held) -> Wait:
+        """
+        Return the fetch that may bring the key of a token, while other keys are in hand.
+
+        A made-up kid costs its sender nothing, so it must not cost the issuer a request each,
+        nor hold up a worker while the issuer does not answer.
+        """
+        with self._lock:
+            if self._missed_at.age >= MISS_COOLDOWN:
+                wait = self._wait(self._running_fetch())
+                self._missed_at = Moment.now()
+                return wait
+            if self._fetch is not None:
+                if self._fetch.started.age < PATIENCE:
+                    return self._wait(self._fetch, PATIENCE - self._fetch.started.age)
+                raise KeysUnavailable(f"{self._location} has not answered yet.")
+            if self._failed_at > held.since:
+                raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
+            raise held.keys.unknown(token)
+
+    def _refresh(self) -> None:
+        """Fetch the keys ahead of time, behind the requests."""
+        with self._lock, suppress(KeysUnavailable):
+            self._running_fetch()
+
+    def _wait(self, fetch: Fetch, seconds: float | None = None) -> Wait:
+        fetch.is_awaited = True
+        try:
+            left = fetch.deadline.left()
+        except TimeoutError as error:
+            # Its thread goes on: to look up the name of a host cannot be interrupted.
+            raise self._unavailable(error) from error
+        return Wait(fetch, left + MARGIN if seconds is None else min(left, seconds))
+
+    def _running_fetch(self) -> Fetch:
+        """Return the fetch that is under way, or begin one. The lock is held."""
+        if self._fetch is not None:
+            return self._fetch
+        if self._failed_at.age < FAILURE_COOLDOWN:
+            raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
+        fetch = Fetch(self._options.timeout)
+        thread = threading.Thread(
+            target=self._run, args=[fetch], name="jti_replay.jwks", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise KeysUnavailable(f"{self._location} is not fetched: {error}.") from error
+        self._fetch = fetch
+        return fetch
+
+    def _run(self, fetch: Fetch) -> None:
+        try:
+            keys = KeySet(self._location.fetch(fetch.deadline))
+        except Exception as error:
+            with self._lock:
+                self._fetch, self._failed_at = None, Moment.now()
+            if not fetch.is_awaited:
+                logger.warning("%s The keys in hand go on.", self._unavailable(error))
+            fetch.keys.set_exception(error)
+            return
+        with self._lock:
+            self._held, self._fetch = Held(keys, Moment.now()), None
+        if keys.unusable:
+            logger.warning(
+                "%s publishes what cannot be used. %s", self._location, keys.unusable
+            )
+        fetch.keys.set_result(keys)
+
+    def _unavailable(self, error: Exception) -> JTIReplayError:
+        if isinstance(error, TimeoutError):
+            reason = "There was no answer in time."
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        return KeysUnavailable(f"{self._location} could not be fetched. {reason}")
+
+    def _fitting(self, fetched: KeySet, token: UnverifiedToken) -> Sequence[Any]:
+        keys = fetched.find(token)
+        if not keys:
+            with self._lock:
+                self._missed_at = Moment.now()
+            raise fetched.unknown(token)
+        with self._lock:
+            self._missed_at = LONG_AGO
+        return keys

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
-from django.utils.module_loading import import_string
 
 from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 
 from .algorithms import verifier
+from .functions import function_at, is_async, looks_like_path
+from .key_set import KeySet
 from .parsing import UnverifiedToken
-
-DOTTED_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
-"""What looks like the path of a function. Some write a colon before its name."""
+from .published_keys import UnusableKey, read_key
 
 
 class KeySource(Protocol):
@@ -70,21 +68,21 @@ class KeyFunction:
     """
     A function of the project, ``f(header, claims) -> key``, sync or async.
 
-    Both arguments are unverified. It returns None, or raises a :exc:`LookupError` or a
-    model's ``DoesNotExist``, if it has no key for them. Any other error means that the keys
-    cannot be had.
+    Both arguments are unverified. It returns a key that PyJWT takes, or a JWK or a JWK Set
+    (dict), of which ``kid``, ``alg`` and ``kty`` pick the key. It returns None, or raises a
+    :exc:`LookupError` or a model's ``DoesNotExist``, if it has no key for them. Any other
+    error means that the keys cannot be had.
     """
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._function = function
-        # An object may have an asynchronous __call__().
-        self._is_async = any(map(iscoroutinefunction, (function, type(function).__call__)))
+        self._is_async = is_async(function)
 
     def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """Return what the function returns."""
         call = async_to_sync(self._function) if self._is_async else self._function
         try:
-            return _found(call(token.header, token.claims))
+            return _found(call(token.header, token.claims), token)
         except JTIReplayError:
             raise
         except Exception as error:
@@ -96,7 +94,7 @@ class KeyFunction:
             # Its errors are explained in the thread: asyncio does not carry a StopIteration.
             return await sync_to_async(self.get)(token)
         try:
-            return _found(await self._function(token.header, token.claims))
+            return _found(await self._function(token.header, token.claims), token)
         except JTIReplayError:
             raise
         except Exception as error:
@@ -112,33 +110,59 @@ def key_from_setting(value: Any, algorithms: Sequence[str]) -> KeySource:
     """
     if callable(value):
         return KeyFunction(value)
-    if isinstance(value, str) and DOTTED_PATH.fullmatch(value):
-        try:
-            function = import_string(value)
-        except Exception as error:  # The module may raise anything.
-            raise ImproperlyConfigured(
-                f"KEY looks like the path of a function, but cannot be imported: {error}"
-            ) from error
-        if not callable(function):
-            raise ImproperlyConfigured("KEY is the path of something that cannot be called.")
-        return KeyFunction(function)
+    if looks_like_path(value):
+        return KeyFunction(function_at(value, "KEY"))
     if isinstance(value, str | bytes):
         return StaticKey(value, algorithms)
     raise ImproperlyConfigured(f"KEY must be a str or bytes, not {type(value).__name__}.")
 
 
 def key_from_token(key: Any, token: UnverifiedToken) -> Sequence[Any]:
-    """Return the keys that a token's kind hands over."""
-    return (key,)
+    """
+    Return the keys that come with a token: a key object, or a JWK (dict).
+
+    Raises :exc:`~jti_replay.TokenInvalid` for one that cannot be used: its sender chose it.
+    """
+    if not isinstance(key, Mapping):
+        return (key,)
+    try:
+        published = read_key(key)
+    except UnusableKey as error:
+        raise _unusable(str(error)) from error
+    if published is None:
+        raise _unusable("It is for encryption.")
+    if published.too_short:
+        raise _unusable(published.too_short)
+    if token.header["alg"] not in published.algorithms:
+        raise TokenInvalid("The token's algorithm does not fit its key.", claim="alg")
+    return (published.key,)
 
 
-def _found(key: Any) -> Sequence[Any]:
+def _unusable(reason: str) -> TokenInvalid:
+    return TokenInvalid("The key of the token cannot be used.", claim="jwk", detail=reason)
+
+
+def _found(key: Any, token: UnverifiedToken) -> Sequence[Any]:
+    """Return the keys that a function means by its result."""
     if key is None:
-        raise TokenInvalid("The token is signed with an unknown key.", claim="kid")
-    return (key,)
+        raise unknown_key()
+    if not isinstance(key, Mapping):
+        return (key,)
+    keys = KeySet(key.get("keys", [key]), secrets=True)
+    found = keys.find(token, kid_may_be_absent=True)
+    if found:
+        return found
+    if keys.is_empty and keys.unusable:
+        raise KeysUnavailable(f"The key function returned no usable key. {keys.unusable}")
+    raise keys.unknown(token)
+
+
+def unknown_key() -> TokenInvalid:
+    """Return the refusal of a token for which there is no key."""
+    return TokenInvalid("The token is signed with an unknown key.", claim="kid")
 
 
 def _explained(error: Exception) -> JTIReplayError:
     if isinstance(error, LookupError | ObjectDoesNotExist):
-        return TokenInvalid("The token is signed with an unknown key.", claim="kid")
+        return unknown_key()
     return KeysUnavailable(f"The key function failed: {type(error).__name__}: {error}")

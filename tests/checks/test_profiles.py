@@ -24,7 +24,7 @@ URL = "https://issuer.example/.well-known/jwks"
         {"ISSUER": ["https://a.example", "https://b.example"]},
         {"AUDIENCE": ("https://a.example",)},
         {"ISSUER": ..., "AUDIENCE": ...},
-        {"LEEWAY": 0, "MAX_LIFETIME": 0},
+        {"LEEWAY": 0, "MAX_LIFETIME": 1},
         {"LEEWAY": 1.5, "MAX_LIFETIME": 10**10},
         {"CACHE": "default"},
         {"KEY": SECRET.encode()},
@@ -152,7 +152,7 @@ def test_algorithms_must_be_a_list(check_profile: Check, value: Any) -> None:
 
 
 def test_there_must_be_a_source_of_keys(check_profile: Check) -> None:
-    [message] = check_profile(KEY=...)
+    [message] = check_profile(KEY=..., ISSUER=...)
     assert ids([message]) == ["E009"]
 
 
