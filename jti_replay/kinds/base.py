@@ -39,6 +39,9 @@ class BaseKind:
     reading_methods: ClassVar[tuple[str, ...]] = ()
     """The HTTP methods for which a token is verified, and nothing is reserved."""
 
+    unjudged_methods: ClassVar[tuple[str, ...]] = ()
+    """The HTTP methods that go to the view although nothing is known of the token."""
+
     known_options: ClassVar[frozenset[str]] = frozenset()
     """The names that ``OPTIONS`` may hold."""
 

@@ -14,6 +14,9 @@ from .rules import TokenRules
 EARLIEST, LATEST = -62135596800, 253402300799
 """The first and the last second that a datetime can hold, as NumericDates (RFC 7519 2)."""
 
+EXPIRED = "The token has expired."
+"""The refusal of a token whose time is over."""
+
 
 def check_issuer(claims: Mapping[str, Any], rules: TokenRules) -> None:
     """
@@ -86,7 +89,7 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Non
             raise TokenInvalid("The token has no expiry time (exp).", claim="exp")
     elif exp + leeway <= now:
         raise TokenInvalid(
-            "The token has expired.",
+            EXPIRED,
             claim="exp",
             detail=f"Its exp was {now - exp:.0f} s ago. LEEWAY is {leeway:g} s.",
         )

@@ -14,6 +14,7 @@ from tests.tokens.answers import (
     assert_inside,
     assert_invalid,
     assert_missing,
+    assert_unavailable,
 )
 from tests.tokens.doors import knock as sync_knock
 from tests.tokens.doors import knock_on_a_new_loop
@@ -40,6 +41,18 @@ def configure(settings: Any) -> Callable[..., None]:
 
 HUB_PROFILE = PROFILE | {"ISSUER": HUB}
 LAB_PROFILE = PROFILE | {"ISSUER": LAB, "KEY": OTHER_SECRET}
+
+
+def is_lab(iss: str) -> bool:
+    return iss == LAB
+
+
+def is_any(iss: str) -> bool:
+    return True
+
+
+def fails(iss: str) -> bool:
+    raise LookupError("the directory is down")
 
 
 def test_the_issuer_picks_the_profile(knock: Knock, configure: Callable[..., None]) -> None:
@@ -70,6 +83,23 @@ def test_a_token_of_no_profile_is_refused(
     assert_missing(knock(profile=BOTH))
     assert_invalid(knock("no.jwt", profile=BOTH), "The token is malformed.")
     assert replay_cache.count() == 0
+
+
+def test_the_first_function_that_accepts_wins(
+    knock: Knock, configure: Callable[..., None]
+) -> None:
+    """ISSUER functions are asked in the order of the profiles."""
+    lab = LAB_PROFILE | {"ISSUER": is_lab}
+    configure(lab=lab, any=HUB_PROFILE | {"ISSUER": is_any})
+    for iss, key, name in ((HUB, SECRET, "any"), (LAB, OTHER_SECRET, "lab")):
+        response = knock(signed(iss=iss, key=key), profile=["lab", "any"])
+        assert response.reservation.profile == name
+
+
+def test_a_function_that_fails_is_503(knock: Knock, configure: Callable[..., None]) -> None:
+    """Which profile judges the token cannot be told."""
+    configure(hub=HUB_PROFILE, lab=LAB_PROFILE | {"ISSUER": fails})
+    assert_unavailable(knock(signed(iss=LAB), profile=BOTH))
 
 
 @pytest.mark.parametrize(

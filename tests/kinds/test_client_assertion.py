@@ -11,6 +11,7 @@ import pytest
 from django.core.checks import run_checks
 
 from jti_replay import replay_cache, replay_caches
+from tests.tokens.keypairs import keypair
 from tests.tokens.tokens import CACHES, SECRET, assembled, signed
 
 from .sending import Site, nothing_happened, said
@@ -137,7 +138,7 @@ def test_c3_only_a_form_is_read(site: Site) -> None:
 
     factory = RequestFactory()
     bodies = [
-        factory.post("/", form()),
+        factory.post("/", b"", content_type="multipart/form-data; boundary=other"),
         factory.post("/", json.dumps(form()), content_type="application/json"),
         factory.post("/", b"x", content_type=""),
     ]
@@ -257,6 +258,25 @@ def test_the_type_is_that_of_the_kind(site: Site, name: str) -> None:
     header, is_good = HEADERS[name]
     answer = said(site.post(form(assertion(header))))
     assert answer == ((200, None) if is_good else (400, "invalid_client"))
+
+
+def test_c21_the_key_fits_the_algorithm(make_site: Callable[..., Site]) -> None:
+    """C21: a KEY function may return a JWK Set, out of which alg, kid and kty pick."""
+    pair = keypair("ES256", "k")
+    Keys.keys = [keypair("RS256", "k").jwk(), pair.jwk()]
+    site = make_site(KEY=Keys.find, ALGORITHMS=["ES256", "RS256"])
+    now = int(time.time())
+    claims = {"iss": CLIENT, "sub": CLIENT, "aud": SERVER, "exp": now + 60, "jti": "es"}
+    token = signed(claims, key=pair.private, algorithm="ES256", header={"kid": "k"})
+    assert said(site.post(form(token))) == (200, None)
+
+
+class Keys:
+    keys: list[Any] = []
+
+    @staticmethod
+    def find(header: Any, claims: Any) -> Any:
+        return {"keys": Keys.keys}
 
 
 def test_a_store_that_is_down_is_503(make_site: Callable[..., Site], settings: Any) -> None:

@@ -77,7 +77,11 @@ def test_requests_that_violate_a_clause(site: Site, name: str) -> None:
 
 def test_g2_only_a_posted_form_is_read(site: Site) -> None:
     """G2: not multipart, and no other method."""
-    assert said(site.send(RequestFactory().post("/", form()))) == (400, "invalid_request")
+    assert said(site.post(b"x", "multipart/form-data; boundary=other")) == (
+        400,
+        "invalid_request",
+    )
+    assert said(site.post(b"{}", "application/json")) == (400, "invalid_request")
     response = site.send(RequestFactory().get("/", form()))
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
     assert nothing_happened(site)

@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.test.client import MULTIPART_CONTENT
 
 from jti_replay import replay_cache
 from tests.models import Work
@@ -70,6 +71,13 @@ def test_l10_a_logout_token_is_taken(site: Site) -> None:
     assert response.headers["Cache-Control"] == "no-store"
     assert site.requests[0].jwt_claims["sid"] == "session 1"
     assert site.requests[0].jti_reservation.namespace == f"logout_token:{PROVIDER}"
+
+
+def test_l1_the_test_client_may_post_a_dict(site: Site) -> None:
+    """It sends multipart by default, with a boundary that is known."""
+    request = RequestFactory().post("/", {"logout_token": logout_token()})
+    assert request.META["CONTENT_TYPE"] == MULTIPART_CONTENT
+    assert site.send(request).status_code == 200
 
 
 def test_l8_it_is_taken_once(site: Site) -> None:
