@@ -63,6 +63,35 @@ def test_postgresql_is_asked_too(
     assert ReservedJTI.objects.using(postgres).count() == 1  # The probe is gone.
 
 
+def test_row_level_security_is_an_error(
+    findings: Examine, settings: Any, postgres: str
+) -> None:
+    """A policy that hides rows from the role of the site is named by the doctor."""
+    use(settings, postgres)
+    assert findings()["row-security"].value is False  # A superuser sees every row.
+    with connections[postgres].cursor() as cursor:
+        cursor.execute("CREATE ROLE site")
+        cursor.execute("GRANT ALL ON jti_replay_reservedjti, jti_replay_memorystart TO site")
+        cursor.execute("ALTER TABLE jti_replay_reservedjti ENABLE ROW LEVEL SECURITY")
+        cursor.execute("SET ROLE site")
+        try:
+            found = list(diagnose_by_django(postgres))
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute("ALTER TABLE jti_replay_reservedjti DISABLE ROW LEVEL SECURITY")
+            cursor.execute("DROP OWNED BY site")
+            cursor.execute("DROP ROLE site")
+    assert [(each.key, each.check) for each in found if each.level == "error"] == [
+        ("row-security", "jti_replay.E041")
+    ]
+
+
+def diagnose_by_django(alias: str) -> Any:
+    from jti_replay.backends.database import DatabaseCache
+
+    return DatabaseCache("default", {"LOCATION": alias}).diagnose()
+
+
 def test_requests_in_transactions_are_told_of(
     findings: Examine, settings: Any, monkeypatch: pytest.MonkeyPatch, postgres: str
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .session import adopt, forget_tenant, session_of
 from .test_run import is_test_run
 from .time_limit import TimeLimit
 
@@ -31,6 +32,8 @@ class PrivateConnections:
 
     Each serves one operation at a time, of any thread. They are not taken from a pool of
     Django's, so that requests that hold all of its connections do not wait for each other.
+    Each sees the schema and the role that Django's connection of the thread sees.
+
     Django's ``CONN_MAX_AGE`` says how long one is kept for the next operation. In a test run
     none is kept: an open connection would keep Django from dropping the test database.
 
@@ -52,19 +55,24 @@ class PrivateConnections:
 
         Raises :exc:`django.db.OperationalError` if the database does not answer in time.
         """
+        session = session_of(connections[self._alias])
         connection = self._take() or self._make()
+        has_adopted = False
         try:
             with TimeLimit(self._seconds + GRACE, connection) as limit:
                 if connection.connection is not None and not (
                     _is_young(connection) and connection.is_usable()
                 ):
                     disconnect(connection)  # It connects again when it is used.
+                if session is not None:
+                    has_adopted = adopt(connection, session)
                 yield connection
         except BaseException:
             disconnect(connection)
             raise
-        # A cancellation may come late, and must not meet the next operation.
-        if _is_young(connection) and not limit.is_exceeded and not is_test_run():
+        # What it adopted is not for the next operation, nor is a cancellation that comes late.
+        is_kept = _is_young(connection) and not has_adopted and not limit.is_exceeded
+        if is_kept and not is_test_run():
             self._idle.append(connection)
         else:
             disconnect(connection)
@@ -91,6 +99,7 @@ class PrivateConnections:
     def _make(self) -> BaseDatabaseWrapper:
         connection = connections[self._alias].copy()
         connection.inc_thread_sharing()
+        forget_tenant(connection)
         settings = connection.settings_dict
         settings["AUTOCOMMIT"] = True  # Otherwise each statement would open a transaction.
         options: dict[str, Any] = settings["OPTIONS"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jti_replay.backends.findings import Finding, Unusable
 from jti_replay.backends.latency import examine_clock, examine_latency
 
+from .row_security import examine_row_security
 from .rows import examine_rows
 from .sqlite import examine_sqlite
 from .transactions import examine_transactions
@@ -48,6 +49,7 @@ def _examine(
             )
         )
     yield Finding.ok("migrated", True, f"Its table is on the database {cache.location!r}.")
+    yield from examine_row_security(connection, table)
     yield from examine_rows(cache)
 
 
