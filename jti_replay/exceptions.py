@@ -1,5 +1,7 @@
 """Every error that this package raises on purpose, under one root."""
 
+from django.db import DatabaseError
+
 
 class JTIReplayError(Exception):
     """Root of all errors of ``jti_replay``."""
@@ -32,6 +34,14 @@ class ColdStart(CacheError):
             f"tokens as old as this one are accepted in {retry_after:.0f} seconds."
         )
         self.retry_after = retry_after
+
+
+class ReservationLost(CacheError, DatabaseError):
+    """
+    Raised at COMMIT when the database has rolled back the transaction that a reserve was
+    part of, and went on in a new one: MySQL and MariaDB end a deadlock so. The work of the
+    new transaction is rolled back, because its jti is no longer reserved.
+    """
 
 
 class TokenError(JTIReplayError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import Error, connections, transaction
 
-from jti_replay.exceptions import CacheError, JTIReplayError
+from jti_replay.exceptions import CacheError, JTIReplayError, ReservationLost
 from jti_replay.reservation.events import Subject
 from jti_replay.rollback import release_on_rollback
 from jti_replay.rollback.transactions import is_wanted
@@ -70,24 +70,31 @@ class Guard:
             attach(request, candidate, None)
             return finish(kind, request, (yield view, view, ()))
         in_transaction = is_sync and self.atomic and is_wanted(self.using)
-        with ExitStack() as block:
-            try:
-                if in_transaction:
-                    block.enter_context(self._transaction(candidate, request))
-                reservation = yield from reserve(candidate, request)
-            except JTIReplayError as error:
-                return refuse(kind, request, error)
-            bound = is_sync and self._bind(reservation)
-            attach(request, candidate, reservation)
-            try:
-                response = yield view, view, ()
-            except Exception:
-                # A transaction knows better than the exception what was done.
-                if not bound and (self.release_on_error or kind.releases_failures):
-                    yield from release_quietly(reservation)
+        try:
+            with ExitStack() as block:
+                try:
+                    if in_transaction:
+                        block.enter_context(self._transaction(candidate, request))
+                    reservation = yield from reserve(candidate, request)
+                except JTIReplayError as error:
+                    return refuse(kind, request, error)
+                bound = is_sync and self._bind(reservation)
+                attach(request, candidate, reservation)
+                try:
+                    response = yield view, view, ()
+                except Exception:
+                    # A transaction knows better than the exception what was done.
+                    if not bound and (self.release_on_error or kind.releases_failures):
+                        yield from release_quietly(reservation)
+                    raise
+                if self._failed(candidate.profile, response):
+                    yield from self._undo(candidate.profile, reservation, in_transaction, bound)
+        except ReservationLost as error:
+            if not in_transaction:
                 raise
-            if self._failed(candidate.profile, response):
-                yield from self._undo(candidate.profile, reservation, in_transaction, bound)
+            # COMMIT was refused, and the work of the view rolled back with its jti.
+            self._event(candidate, request).failed("reserve", error)
+            return refuse(kind, request, error)
         return finish(kind, request, response)
 
     def _judge(self, profiles: tuple[Profile, ...], request: HttpRequest) -> Steps[Candidate]:
@@ -102,22 +109,24 @@ class Guard:
         try:
             block.__enter__()
         except Error as failure:
-            cache = candidate.cache
-            if cache.database != self.using:
+            if candidate.cache.database != self.using:
                 raise
             # It is the store that does not answer, or is locked.
             error = CacheError(f"{type(failure).__name__}: {failure}")
-            Subject(
-                cache,
-                candidate.token.jti,
-                candidate.namespace,
-                request,
-                candidate.profile.name,
-            ).failed("reserve", error)
+            self._event(candidate, request).failed("reserve", error)
             raise error from failure
         with ExitStack() as stack:
             stack.push(block)
             yield
+
+    def _event(self, candidate: Candidate, request: HttpRequest) -> Subject:
+        return Subject(
+            candidate.cache,
+            candidate.token.jti,
+            candidate.namespace,
+            request,
+            candidate.profile.name,
+        )
 
     def _bind(self, reservation: Reservation) -> bool:
         try:

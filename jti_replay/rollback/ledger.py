@@ -23,6 +23,7 @@ from django.db.transaction import TransactionManagementError
 from jti_replay.signals import transaction_rolled_back
 
 from .bound_transactions import Fate
+from .participants import Participants
 from .query_block import sealed
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Ledger:
         self._pid = os.getpid()
         self._transaction = Transaction()
         self._reservations: list[Reservation] = []
+        self._participants = Participants()
         # How many there were when a savepoint was made: rolling back to it takes the others.
         self._savepoints: dict[str, int] = {}
         # Whether a COMMIT has failed, so that it may have been carried out or not.
@@ -86,6 +88,12 @@ class Ledger:
         self._leave_to_parent()
         return self._transaction
 
+    @property
+    def participants(self) -> Participants:
+        """What stores have a part of in the open transaction."""
+        self._leave_to_parent()
+        return self._participants
+
     def add(self, reservation: Reservation) -> None:
         """Let a reservation hang on the open transaction."""
         self._leave_to_parent()
@@ -95,6 +103,7 @@ class Ledger:
     # What stands in for the methods of the connection.
 
     def _commit(self, original: Callable[[], None]) -> None:
+        self._participants.before_commit()
         # PostgreSQL answers COMMIT with ROLLBACK, and no error, if a statement has failed.
         is_doomed = self._is_doomed()
         try:
@@ -136,6 +145,8 @@ class Ledger:
 
     def _savepoint(self, original: Callable[[], str | None]) -> str | None:
         sid = original()
+        if sid is not None:
+            self._participants.mark(sid)
         if sid is not None and self._reservations:
             self._savepoints[sid] = len(self._reservations)
         return sid
@@ -145,14 +156,16 @@ class Ledger:
         original(sid)
         if not is_allowed:
             return  # Nothing was done.
+        self._participants.roll_back_to(sid, made_by_django=_is_made_by_django(sid))
         if sid in self._savepoints:
             self._tell_rollback(self._take(self._savepoints[sid]), savepoint=True)
-        elif DJANGO_SAVEPOINT.fullmatch(str(sid)):
+        elif _is_made_by_django(sid):
             # Django made it when there was no reservation yet. Of a savepoint that somebody
             # made in SQL it is not known when that was.
             self._tell_rollback(self._take(), savepoint=True)
 
     def _set_autocommit(self, original: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        self._participants.before_commit()
         original(*args, **kwargs)
         # To some databases this is a COMMIT. What is still open has not been rolled back.
         self._keep()
@@ -170,12 +183,14 @@ class Ledger:
 
     def _keep(self) -> None:
         self._transaction = Transaction()
+        self._participants.leave()
         for reservation in self._take():
             Fate.of(reservation).keep()
 
     def _tell_end(self) -> None:
         self._transaction.rolled_back = True
         self._transaction = Transaction()
+        self._participants.roll_back()
         self._tell_rollback(self._take())
 
     def _tell_rollback(
@@ -200,6 +215,7 @@ class Ledger:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._transaction = Transaction()
+            self._participants.leave()
             self._take()
 
     # What Django knows of the connection.
@@ -227,3 +243,7 @@ class Ledger:
             return method(original, *args, **kwargs)
 
         setattr(connection, name, wrapped)
+
+
+def _is_made_by_django(sid: object) -> bool:
+    return DJANGO_SAVEPOINT.fullmatch(str(sid)) is not None

@@ -33,7 +33,4 @@ def is_wanted(using: str) -> bool:
     if connection.in_atomic_block:
         innermost: Any = connection.atomic_blocks[-1]
         return bool(innermost._from_testcase)
-    if connection.connection is None:
-        # It may be the database of the cache. If that is down, the reserve says so.
-        return bool(connection.settings_dict["AUTOCOMMIT"])
     return not is_open(connection)

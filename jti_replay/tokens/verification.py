@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from jti_replay.exceptions import TokenInvalid
 
@@ -16,7 +17,8 @@ from .rules import TokenRules
 from .signatures import check_signature
 
 
-class VerifiedToken(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
     """
     What a good token says: its header, its claims, and the ``jti`` by which it is known,
     which is the claim or, under the rule ``"digest"``, the digest of what was signed.

@@ -6,10 +6,10 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
@@ -18,16 +18,21 @@ from jti_replay.backends.base import PURGE_BATCH, BaseReplayCache
 from jti_replay.backends.database.checks import check_database
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
+from jti_replay.backends.lost_replies import LostReplies, LostReply
 from jti_replay.conf.rules import check_seconds, wrong_type
 from jti_replay.reservation.events import Subject
 from jti_replay.reservation.key import JTIKey
-from jti_replay.rollback.ledger import Ledger, Transaction
-from jti_replay.rollback.query_block import is_sealed, unsealed
+from jti_replay.rollback.ledger import Ledger
+from jti_replay.rollback.query_block import is_sealed
 from jti_replay.steps import run
 
 from .connections import PrivateConnections
+from .joined_rows import join_row
+from .purging import PurgeSchedule
+from .releases import Owner, Releases, in_transaction
+from .statements import TABLE as NAME
 from .statements import Row
-from .table import NAME, Table
+from .table import Table
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -37,20 +42,6 @@ logger = logging.getLogger("jti_replay")
 DEFAULT_TIMEOUT = 2.0
 NAMESPACE_LENGTH = 255
 
-PURGE_INTERVAL = 128
-"""Reserves of a process after which one of them purges. The first count starts anywhere, so
-that processes which live shortly purge too."""
-
-
-class Owner:
-    """Who holds a row, and the transaction that the row is part of, if there is one."""
-
-    __slots__ = ("number", "transaction")
-
-    def __init__(self, number: int, transaction: Transaction | None) -> None:
-        self.number = number
-        self.transaction = transaction
-
 
 class DatabaseCache(BaseReplayCache):
     """
@@ -58,24 +49,24 @@ class DatabaseCache(BaseReplayCache):
     ``settings.DATABASES``, names: SQLite, PostgreSQL, MySQL or MariaDB.
 
     A reserve inside a transaction on that database is part of it: the jti and the work that
-    it pays for are committed together or not at all, even if the process is killed. Who
-    wants the same jti meanwhile waits for the outcome. Outside a transaction it stands at
-    once.
+    it pays for are committed together or not at all, even if the process is killed. A second
+    reserve of the jti waits for the outcome. Outside a transaction it stands at once.
 
     OPTIONS:
 
     - ``join`` (bool): False keeps it out of transactions, on a private connection. The
       reservation then stands whatever the transaction does, and is released like those of
       the other caches.
-    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default;
-      MariaDB rounds it up to a whole one. On Django's connections to SQLite and MySQL their
-      own time limits hold.
+    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default; MySQL
+      and MariaDB round it up to a whole one. On Django's connection to SQLite its own time
+      limit holds.
+    - ``purge`` (bool): False leaves expired rows to ``manage.py jti_replay purge``.
 
-    The asynchronous twins run in the thread that Django keeps for the database work of a
+    The async versions run in the thread that Django keeps for the database work of a
     request (thread-sensitive), so that they share its connection.
     """
 
-    known_options: ClassVar[frozenset[str]] = frozenset({"join", "timeout"})
+    known_options: ClassVar[frozenset[str]] = frozenset({"join", "timeout", "purge"})
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
@@ -83,44 +74,40 @@ class DatabaseCache(BaseReplayCache):
         self.join: bool = self.options.get("join", True)
         self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
         self._private_connections = PrivateConnections(self.location, self.timeout)
-        self._table = Table(self.timeout)
-        self._reserves = secrets.randbelow(PURGE_INTERVAL)
+        self._table = Table(self._private_connections, self.timeout)
+        self._releases = Releases(self.location, self._table, self._private_connections)
+        self._purges = PurgeSchedule(self.options.get("purge", True))
+        self._lost_replies = LostReplies(self._release_lost)
 
     def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Insert the row, or take it over if it has expired, in one statement."""
         now = time.time()
         # One more, because the database's clock counts whole milliseconds.
         lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
+        expiry = now + lifetime / 1000
         row = Row(key.digest, _readable(key.namespace), secrets.randbits(63), lifetime)
         with self._connection() as connection:
-            joined = _in_transaction(connection)
-            if not self._table.reserve(connection, row, joined=joined):
+            joined = in_transaction(connection)
+            take_back = partial(self._take_back, connection, row, expiry)
+            if not self._table.reserve(connection, row, joined=joined, on_unknown=take_back):
                 return None
-            owner = Owner(row.owner, Ledger.of(connection).transaction if joined else None)
-        self._reserves += 1
-        if self._reserves >= PURGE_INTERVAL:
-            self._reserves = 0
+            owner = Owner(row.owner, None)
+            if joined:
+                statements = self._table.statements(connection)
+                join_row(connection, statements, row.digest, row.owner)
+                owner.transaction = Ledger.of(connection).transaction
+        if self._purges.is_due():
             self._purge_soon(connection, joined=joined)
-        return owner, now + lifetime / 1000
+        return owner, expiry
 
     def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Delete the row, if it is live and the owner's."""
-        if not isinstance(owner, Owner):
-            return self._change("release_any", [key.digest]) > 0
-        parameters = [key.digest, owner.number]
-        joined, connection = owner.transaction, connections[self.location]
-        if joined and is_sealed(connection):
-            # A rollback is being told of. If it was that of the row, no row is left.
-            if joined.rolled_back:
-                owner.transaction = None
-                return True
-            if joined is Ledger.of(connection).transaction:
-                # A savepoint. The row may be older, and nobody else can delete it yet.
-                with unsealed(connection):
-                    self._table.change(connection, "release", parameters)
-                owner.transaction = None
-                return True
-        return self._change("release", parameters) > 0
+        known = owner if isinstance(owner, Owner) else None
+        if self.join:
+            return self._releases.release(key.digest, known)
+        number = known.number if known else None
+        with self._private_connections.use() as connection:
+            return self._table.release(connection, key.digest, number, joined=False)
 
     def release_digest(self, digest: bytes, namespace: str) -> bool:
         """Give a jti back by its digest and namespace as the table shows them."""
@@ -139,8 +126,7 @@ class DatabaseCache(BaseReplayCache):
 
     def complete_since(self) -> float | None:
         """Return when the table was made, or the latest :meth:`restart_memory`."""
-        with self._connection() as connection:
-            return self._table.complete_since(connection) / 1000 or None
+        return self._number("since") / 1000 or None
 
     def start_memory(self) -> float | None:
         """Return when the memory begins: now, if that has not been noted."""
@@ -150,8 +136,7 @@ class DatabaseCache(BaseReplayCache):
     def restart_memory(self) -> None:
         """Note that the memory begins now: rows may be missing, as after a restored backup."""
         with self._connection() as connection:
-            self._table.start_memory(connection)
-            self._table.change(connection, "restart_memory", [])
+            self._table.restart_memory(connection)
 
     def count(self) -> int:
         """Return the number of live entries."""
@@ -163,7 +148,12 @@ class DatabaseCache(BaseReplayCache):
 
     def purge(self, batch: int = PURGE_BATCH) -> int:
         """Delete so many expired rows at the most. Return how many there were."""
-        return self._change("purge", [batch])
+        with self._connection() as connection:
+            is_beside = self._table.statements(connection).purges_beside
+            if not (is_beside and in_transaction(connection)):
+                return self._table.purge(connection, batch)
+        with self._private_connections.use() as connection:  # The rows would stay locked.
+            return self._table.purge(connection, batch)
 
     def diagnose(self) -> Iterator[Finding]:
         """Say what the store would survive."""
@@ -175,12 +165,11 @@ class DatabaseCache(BaseReplayCache):
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Refuse options of a wrong type, and a database that cannot do what they say."""
-        messages: list[checks.CheckMessage] = []
-        join: object = self.join
-        if not isinstance(join, bool):
-            messages.append(
-                wrong_type(f"join of the replay cache {self.alias!r}", join, "a bool")
-            )
+        messages: list[checks.CheckMessage] = [
+            wrong_type(f"{name} of the replay cache {self.alias!r}", value, "a bool")
+            for name in ("join", "purge")
+            if not isinstance(value := self.options.get(name, True), bool)
+        ]
         messages += check_seconds(f"timeout of the replay cache {self.alias!r}", self.timeout)
         messages += check_database(self.alias, self.location, alone=not self.join)
         return messages
@@ -189,7 +178,7 @@ class DatabaseCache(BaseReplayCache):
         if not joined:
             self._purge_quietly()
         elif connection.in_atomic_block:
-            # Not in somebody's transaction, which would hold the locks until its end.
+            # Not in the transaction, which would hold the locks until its end.
             transaction.on_commit(self._purge_quietly, using=self.location, robust=True)
 
     def _purge_quietly(self) -> None:
@@ -198,13 +187,21 @@ class DatabaseCache(BaseReplayCache):
         except Error as error:
             logger.warning("The replay cache %r could not purge: %s", self.alias, error)
 
-    def _change(self, name: str, parameters: list[Any]) -> int:
-        with self._connection() as connection:
-            return self._table.change(connection, name, parameters)
+    def _take_back(self, connection: Any, row: Row, expiry: float) -> None:
+        if connection.vendor == "sqlite" and connection.is_in_memory_db():
+            self._table.release(connection, row.digest, row.owner, joined=False)
+        else:
+            self._lost_replies.add(LostReply(row.digest, row.owner, expiry))
+
+    def _release_lost(self, batch: Sequence[LostReply]) -> None:
+        for lost in batch:
+            number = cast("int", lost.owner)
+            with self._private_connections.use() as connection:
+                self._table.release(connection, lost.digest, number, joined=False)
 
     def _number(self, name: str) -> int:
         with self._connection() as connection:
-            return self._table.number(connection, name, [])
+            return self._table.number(connection, name)
 
     @contextmanager
     def _connection(self) -> Iterator[BaseDatabaseWrapper]:
@@ -219,7 +216,3 @@ class DatabaseCache(BaseReplayCache):
 def _readable(namespace: str) -> str:
     # Escaped, because not every database takes every character.
     return namespace.encode("unicode_escape").decode("ascii")[:NAMESPACE_LENGTH]
-
-
-def _in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    return connection.in_atomic_block or not connection.get_autocommit()

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import connections
 
+from .statements import SUPPORTED, VENDORS
+
 
 def check_database(alias: str, location: str, *, alone: bool) -> list[CheckMessage]:
     """
@@ -21,6 +23,15 @@ def check_database(alias: str, location: str, *, alone: bool) -> list[CheckMessa
                 "settings.DATABASES does not name.",
                 hint="Set LOCATION to an alias of settings.DATABASES.",
                 id="jti_replay.E006",
+            )
+        ]
+    if connections[location].vendor not in VENDORS:
+        return [
+            Error(
+                f"The replay cache {alias!r} is to use the database {location!r}, whose "
+                f"vendor is {connections[location].vendor!r}: there are no statements for it.",
+                hint=f"Use {SUPPORTED}, or a RedisCache.",
+                id="jti_replay.E039",
             )
         ]
     obstacle = _obstacle(connections[location]) if alone else ""

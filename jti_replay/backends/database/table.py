@@ -1,131 +1,248 @@
-"""The tables in which :class:`~jti_replay.backends.database.DatabaseCache` keeps its jtis."""
+"""The table in which :class:`~jti_replay.backends.database.DatabaseCache` keeps its jtis."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from django.db import Error
 
 from jti_replay.exceptions import CacheError
 
+from .joined_rows import find_joined_row
 from .statements import Outcome, Row, Statements, statements_for
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-NAME = "jti_replay_reservedjti"
-MEMORY_NAME = "jti_replay_memorystart"
+    from .connections import PrivateConnections
 
 POLL_INTERVAL = 0.02
 """Seconds after which a transaction is asked again whether it has ended."""
+
+Attempt = Callable[[Any, float], Outcome]
+"""What is tried with a cursor. It may wait for so many seconds."""
 
 
 class Table:
     """
     Runs the statements, on the connection that it is given.
 
-    ``timeout`` (seconds) is how long another transaction is waited for.
+    ``timeout`` (seconds) is how long another transaction is waited for. What is hidden from a
+    transaction is looked for on one of ``private_connections``, where that is the only way.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, private_connections: PrivateConnections, timeout: float) -> None:
+        self._private_connections = private_connections
         self._timeout = timeout
         self._prepared: Statements | None = None
 
-    def reserve(self, connection: BaseDatabaseWrapper, row: Row, *, joined: bool) -> bool:
+    def reserve(
+        self,
+        connection: BaseDatabaseWrapper,
+        row: Row,
+        *,
+        joined: bool,
+        on_unknown: Callable[[], None],
+    ) -> bool:
         """
         Insert a row if its digest is new. Return whether it was.
 
         ``joined`` says that a transaction is open on the connection. Without one, a
-        connection that is lost is made anew, once: the row may stand already, and is then
-        known by its owner. Raises :exc:`~jti_replay.CacheError` if another transaction
-        decides, and does not end in time.
+        connection that is lost is made again, once: the row may stand already, and is then
+        known by its owner. ``on_unknown`` is called where the call fails and the row may
+        stand outside a transaction.
+
+        Raises :exc:`~jti_replay.CacheError` if another transaction decides, and does not end
+        in time.
         """
         statements = self.statements(connection)
         give_up = time.monotonic() + self._timeout
-        looked = reconnected = False
-        while True:
-            try:
-                with connection.cursor() as cursor:
-                    outcome = statements.execute_reserve(
-                        cursor, row, joined=joined, looked=looked
-                    )
-            except Exception as error:
-                if joined:
-                    mark_for_rollback(connection, error)
-                    raise
-                in_time = time.monotonic() < give_up
-                if in_time and not reconnected and _is_lost(connection):
-                    reconnected = True
-                    connection.close()
-                    continue
-                if not statements.lost_a_race(error):
-                    raise
-                outcome = Outcome.UNDECIDED
-            if outcome is Outcome.NEW:
-                return True
-            if outcome is Outcome.SEEN:
-                return False
-            if outcome is Outcome.HIDDEN:
-                looked = True
-            elif time.monotonic() < give_up:
-                time.sleep(POLL_INTERVAL)
-            else:
-                raise CacheError(
-                    "Another transaction has reserved the jti, and has not ended within "
-                    f"{self._timeout:g} seconds."
+        looked = False
+
+        def attempt(cursor: Any, wait: float) -> Outcome:
+            return statements.execute_reserve(
+                cursor, row, wait=wait, joined=joined, looked=looked
+            )
+
+        try:
+            while True:
+                outcome = self._settle(
+                    connection, attempt, give_up, joined=joined, on_unknown=on_unknown
                 )
+                if outcome is not Outcome.HIDDEN:
+                    return outcome is Outcome.DONE
+                looked = True
+                # A look from outside would wait for a row of this transaction itself.
+                is_own = find_joined_row(connection, row.digest) is not None
+                if not is_own and self._look(statements, row.digest, give_up):
+                    return False
+        except Error as error:
+            if (
+                joined
+                and statements.met_a_hidden_row(error)
+                and self._look(statements, row.digest, give_up)
+            ):
+                return False  # The transaction has ended, but this is what decided.
+            raise
 
-    def change(self, connection: BaseDatabaseWrapper, name: str, parameters: list[Any]) -> int:
-        """Run a statement that changes rows. Return of how many."""
-        return self._run(connection, name, parameters, lambda cursor: int(cursor.rowcount))
+    def release(
+        self,
+        connection: BaseDatabaseWrapper,
+        digest: bytes,
+        owner: int | None,
+        *,
+        joined: bool,
+    ) -> bool:
+        """
+        Delete a row if it is live and the owner's, or any live one if ``owner`` is None.
+        Return whether there was one. ``joined`` and the errors are those of :meth:`reserve`.
+        """
+        statements = self.statements(connection)
 
-    def number(self, connection: BaseDatabaseWrapper, name: str, parameters: list[Any]) -> int:
-        """Run a statement that asks for a number."""
-        return self._run(connection, name, parameters, lambda cursor: int(cursor.fetchone()[0]))
+        def attempt(cursor: Any, wait: float) -> Outcome:
+            return statements.execute_release(cursor, digest, owner, wait=wait, joined=joined)
 
-    def complete_since(self, connection: BaseDatabaseWrapper) -> int:
-        """Return since when nothing is missing, in milliseconds since 1970, or 0."""
-        return self.number(connection, "since", [])
+        give_up = time.monotonic() + self._timeout
+        return self._settle(connection, attempt, give_up, joined=joined) is Outcome.DONE
+
+    def delete(
+        self, connection: BaseDatabaseWrapper, cursor: Any, digest: bytes, owner: int | None
+    ) -> bool:
+        """Release a row that no other transaction can have touched, with a driver's cursor."""
+        statements = self.statements(connection)
+        return (
+            statements.execute_release(cursor, digest, owner, wait=0, joined=True)
+            is Outcome.DONE
+        )
+
+    def purge(self, connection: BaseDatabaseWrapper, batch: int) -> int:
+        """Delete at most ``batch`` expired rows that nothing locks. Return their number."""
+        statements = self.statements(connection)
+        return self._run(connection, lambda cursor: statements.execute_purge(cursor, batch))
+
+    def number(self, connection: BaseDatabaseWrapper, name: str) -> int:
+        """Run the statement of a name that asks for a number."""
+        sql: str = getattr(self.statements(connection), name)
+
+        def ask(cursor: Any) -> int:
+            cursor.execute(sql)
+            return int(cursor.fetchone()[0])
+
+        return self._run(connection, ask)
 
     def start_memory(self, connection: BaseDatabaseWrapper) -> int:
         """
         Return since when nothing is missing, in milliseconds since 1970. That is now if it has
         not been noted, and 0 if it cannot be seen in this transaction.
         """
-        since = self.complete_since(connection)
+        since = self.number(connection, "since")
         if since:
             return since
-        self.change(connection, "begin", [])
-        return self.complete_since(connection)
+        self._change_memory(connection, "begin")
+        return self.number(connection, "since")
+
+    def restart_memory(self, connection: BaseDatabaseWrapper) -> None:
+        """Note that nothing is known of what came before now."""
+        self.start_memory(connection)
+        self._change_memory(connection, "restart_memory")
 
     def statements(self, connection: BaseDatabaseWrapper) -> Statements:
         """Return the SQL that the database understands."""
         if self._prepared is None:
-            self._prepared = statements_for(connection, NAME, MEMORY_NAME, self._timeout)
+            self._prepared = statements_for(connection)
         return self._prepared
 
-    def _run(
+    def _change_memory(self, connection: BaseDatabaseWrapper, name: str) -> None:
+        sql: str = getattr(self.statements(connection), name)
+        self._run(connection, lambda cursor: int(bool(cursor.execute(sql))))
+
+    def _look(self, statements: Statements, digest: bytes, give_up: float) -> bool:
+        if not statements.looks_beside:
+            return False
+        with self._private_connections.use() as connection, connection.cursor() as cursor:
+            return statements.execute_look(cursor, digest, wait=_left(give_up))
+
+    def _settle(
         self,
         connection: BaseDatabaseWrapper,
-        name: str,
-        parameters: list[Any],
-        read: Callable[[Any], int],
-    ) -> int:
-        sql: str = getattr(self.statements(connection), name)
+        attempt: Attempt,
+        give_up: float,
+        *,
+        joined: bool,
+        on_unknown: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """
+        Try until there is an outcome, or it is time to give up.
+
+        ``on_unknown`` says that what was tried may be tried again on a new connection.
+        """
+        statements = self.statements(connection)
+        is_unknown = was_sent = False
+        try:
+            while True:
+                try:
+                    with connection.cursor() as cursor:
+                        was_sent = True
+                        outcome = attempt(cursor, _left(give_up))
+                    was_sent = False
+                except Error as error:
+                    if joined:
+                        raise
+                    if was_sent and _is_lost(connection):
+                        is_late = time.monotonic() >= give_up
+                        if is_unknown or is_late or on_unknown is None:
+                            raise
+                        is_unknown = True
+                        connection.close()
+                        continue
+                    was_sent = False
+                    if not statements.lost_a_race(error):
+                        raise
+                    outcome = Outcome.UNDECIDED
+                if outcome is not Outcome.UNDECIDED:
+                    return outcome
+                if time.monotonic() >= give_up:
+                    raise CacheError(
+                        "Another transaction has touched the jti, and has not ended within "
+                        f"{self._timeout:g} seconds."
+                    )
+                time.sleep(POLL_INTERVAL)
+        except BaseException as error:
+            if joined:
+                mark_for_rollback(connection, error)
+            elif was_sent or is_unknown:
+                _drop(connection)
+                if on_unknown is not None:
+                    on_unknown()
+            raise
+
+    def _run(self, connection: BaseDatabaseWrapper, work: Callable[[Any], int]) -> int:
         try:
             with connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return read(cursor)
-        except Exception as error:
+                return work(cursor)
+        except BaseException as error:
             mark_for_rollback(connection, error)
             raise
+
+
+def _left(give_up: float) -> float:
+    return max(0.0, give_up - time.monotonic())
 
 
 def _is_lost(connection: BaseDatabaseWrapper) -> bool:
     return connection.connection is not None and not connection.is_usable()
 
 
-def mark_for_rollback(connection: Any, error: Exception) -> None:
+def _drop(connection: BaseDatabaseWrapper) -> None:
+    # It may be in the middle of an answer.
+    with suppress(Exception):
+        connection.close()
+
+
+def mark_for_rollback(connection: Any, error: BaseException) -> None:
     """
     Let Django roll back: a statement that fails may have ended the transaction that it was in.
 

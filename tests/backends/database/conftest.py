@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pymysql
 import pytest
@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from jti_replay import replay_cache
-from jti_replay.backends.database import DatabaseCache
+from jti_replay.backends.database import DatabaseCache, purging
 from tests.rollback.conftest import make_attempt, other_session, serve  # noqa: F401
 from tests.rollback.tokens import PROFILE
 from tests.servers import missing, postgresql
@@ -50,18 +50,65 @@ def use_cache(settings: Any) -> UseCache:
             "PROFILES": {"default": PROFILE},
         }
         cache: Any = replay_cache
-        cache._reserves = 0  # It would purge at a moment that is not known.
         return cache
 
     return use
 
 
+@pytest.fixture(name="purging")
+def purging_cache(monkeypatch: pytest.MonkeyPatch) -> UseCache:
+    """Give a function that lets a cache purge, as it does outside of test runs, every 128."""
+    monkeypatch.setattr(purging, "is_test_run", lambda: False)
+
+    def use(cache: Any) -> DatabaseCache:
+        cache._purges._reserves = 0
+        return cast("DatabaseCache", cache)
+
+    return use
+
+
+EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
+"""Each database, as Django uses it by default."""
+
+SNAPSHOTS: dict[str, dict[str, Any]] = {
+    "postgres with snapshots": {
+        "options": r"-c default_transaction_isolation=repeatable\ read",
+    },
+    "mariadb with snapshots": {
+        "isolation_level": "repeatable read",
+        "init_command": "SET SESSION innodb_snapshot_isolation = ON",
+    },
+}
+"""Databases whose transactions do not see what others commit, and the OPTIONS for that."""
+
+EACH_LEVEL = pytest.mark.parametrize(
+    "server", ["default", "postgres", "mariadb", *SNAPSHOTS], indirect=True
+)
+
+
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> str:
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The alias of a database, which the test names by parametrising this indirectly."""
-    if request.param == "mariadb":
+    alias = str(request.param).split()[0]
+    if alias == "mariadb":
         request.getfixturevalue("mariadb_database")
     request.getfixturevalue("transactional_db")
-    if request.param not in connections.databases:
+    if alias not in connections.databases:
         missing(postgresql.MISSING)
-    return str(request.param)
+    if request.param not in SNAPSHOTS:
+        yield alias
+        return
+    if alias == "mariadb" and not knows_snapshot_isolation(alias):
+        pytest.skip("this MariaDB has no innodb_snapshot_isolation")
+    connections[alias].close()
+    monkeypatch.setitem(
+        connections[alias].settings_dict, "OPTIONS", SNAPSHOTS[request.param].copy()
+    )
+    yield alias
+    connections[alias].close()
+
+
+def knows_snapshot_isolation(alias: str) -> bool:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'")
+        return cursor.fetchone() is not None

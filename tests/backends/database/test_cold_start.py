@@ -14,11 +14,10 @@ from django.db.migrations.executor import MigrationExecutor
 from jti_replay import ColdStart, replay_cache
 from jti_replay.models import MemoryStart
 
-from .conftest import BACKEND, UseCache
+from .conftest import BACKEND, EACH, UseCache
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
-EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
 SKEW = 0.01
 """Seconds by which the clocks of a database and of its host may be read apart."""
 

@@ -15,8 +15,8 @@ from django.test import utils
 
 from jti_replay import CacheError, release_on_rollback, replay_cache
 from jti_replay.backends.database import connections as private_connections
-from jti_replay.backends.database.cache import PURGE_INTERVAL
 from jti_replay.backends.database.connections import POOLED_MAX_AGE, PrivateConnections
+from jti_replay.backends.database.purging import INTERVAL
 from jti_replay.backends.database.test_run import is_test_run
 from jti_replay.backends.database.time_limit import TimeLimit
 from tests.backends.database.conftest import UseCache
@@ -260,7 +260,7 @@ def test_a_test_run_keeps_no_connection(
     """Django can drop a test database whatever thread has reserved, and CONN_MAX_AGE."""
     monkeypatch.setitem(connections[postgres].settings_dict, "CONN_MAX_AGE", None)
     cache = use_cache(postgres, join=False)
-    cache._reserves = PURGE_INTERVAL - 1  # So that it purges, too.
+    cache._purges._reserves = INTERVAL - 1  # So that it purges, too.
     connections[postgres].close()
     with ThreadPoolExecutor(1) as executor:
         assert executor.submit(replay_cache.reserve, "a").result(LIMIT)

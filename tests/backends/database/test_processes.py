@@ -12,11 +12,11 @@ import pytest
 from django.db import connections
 
 from tests.backends.database import crowd
+from tests.backends.database.conftest import EACH
 from tests.models import Work
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
-EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {

@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from jti_replay import CacheError, replay_cache
 from jti_replay.decorators import reserve_jti
 from jti_replay.signals import cache_failed
-from tests.backends.database.conftest import UseCache
+from tests.backends.database.conftest import EACH, UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
 from tests.models import Work
 from tests.rollback.blocks import failing_block
@@ -25,7 +25,6 @@ from tests.rollback.tokens import ISSUER, PROFILE, bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
-EACH = pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
 ISOLATED = pytest.mark.parametrize(
     "level", ["read committed", "repeatable read", "serializable"], indirect=True
 )

@@ -1,0 +1,93 @@
+"""Reservations whose reply was lost: they are taken back once the store answers again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+ROOM = 10_000
+"""Lost replies that are remembered. More stay reserved until they expire: the safe side."""
+
+BATCH = 500
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two tries while the store does not answer."""
+
+SECOND_PASS_DELAY = 1.0
+"""
+Seconds until they are released a second time: a server that was paused carries out what it
+finds in its buffers, in any order.
+"""
+
+
+class LostReply(NamedTuple):
+    """A reservation that no caller has: only a reply would have told it the owner."""
+
+    digest: bytes
+    owner: Hashable
+    expiry: float
+    """The moment at which it is forgotten, in seconds since 1970."""
+
+
+class LostReplies:
+    """
+    Releases, by their owners, reservations whose reply never came.
+
+    The caller got an error, so that no work was done for the token; but the store may have
+    carried the reserve out, or may still do so. The client's own retry would then be taken
+    for a replay. A thread sees to it, only as long as there are any.
+
+    ``release`` releases a batch, or raises.
+    """
+
+    def __init__(self, release: Callable[[Sequence[LostReply]], None]) -> None:
+        self._release = release
+        self._pid = os.getpid()
+        self._lost: dict[Hashable, LostReply] = {}
+        # A signal handler may come back to it in the same thread.
+        self._lock = threading.RLock()
+        self._thread: threading.Thread | None = None
+
+    def add(self, lost: LostReply) -> None:
+        """Take a reservation back as soon as the store answers."""
+        if self._pid != os.getpid():
+            # After a fork, the lock may be held, and what was lost is the parent's.
+            self._pid, self._lost = os.getpid(), {}
+            self._lock, self._thread = threading.RLock(), None
+        if len(self._lost) >= ROOM:
+            return
+        with self._lock:
+            self._lost[lost.owner] = lost
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="jti_replay.lost_replies", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        pause = SHORTEST_PAUSE
+        while batch := self._next():
+            try:
+                self._release(batch)
+                time.sleep(SECOND_PASS_DELAY)
+                self._release(batch)
+            except Exception:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                pause = SHORTEST_PAUSE
+                for lost in batch:
+                    self._lost.pop(lost.owner, None)
+
+    def _next(self) -> list[LostReply]:
+        with self._lock:
+            now = time.time()
+            for lost in [lost for lost in self._lost.values() if lost.expiry <= now]:
+                del self._lost[lost.owner]
+            batch = list(self._lost.values())[:BATCH]
+            if not batch:
+                self._thread = None  # The next one starts another.
+            return batch
