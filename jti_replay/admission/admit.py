@@ -51,11 +51,7 @@ def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> S
     if token is None:
         token = kind.find(request)
     verified: VerifiedToken = yield verify, averify, (token, profile.rules)
-    claims = verified.claims
-    if "events" in claims and not kind.takes_events:
-        # A security event is no token of another kind (RFC 8417 4.3).
-        raise TokenInvalid("The token is a security event (events).", claim="events")
-    kind.check(verified.header, claims, request)
+    profile.check(verified, request)
     return Candidate(profile, verified, cache)
 
 

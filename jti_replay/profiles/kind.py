@@ -44,4 +44,8 @@ def type_rule(kind: BaseKind) -> TypeRule:
     if kind.types:
         return TypeRule.only(kind.types, may_be_absent="JWT" in kind.types)
     admitted = {"at+jwt"} if kind.options.get("single_use_access_tokens") is True else set()
-    return TypeRule.any_but(RESERVED_TYPES - admitted)
+    return TypeRule.any_but(
+        RESERVED_TYPES - admitted,
+        note="TYP narrows it. Access tokens (at+jwt) are usually sent again and again; the "
+        "option single_use_access_tokens of the kind bearer admits them.",
+    )

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
+from jti_replay.exceptions import TokenInvalid
 from jti_replay.kinds import BaseKind
 from jti_replay.tokens.rules import TokenRules
+from jti_replay.tokens.verification import VerifiedToken
 
 from .checks import check_profile, check_section
 from .kind import kind_from_settings, rules_of_kind, type_rule, with_defaults
@@ -51,6 +54,17 @@ class Profile:
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
             retention_leeway=longest_leeway(params),
         )
+
+    def check(self, token: VerifiedToken, request: HttpRequest) -> None:
+        """
+        Judge what the kind asks for of a token that the rules accept.
+
+        Raises :exc:`~jti_replay.TokenInvalid`.
+        """
+        if "events" in token.claims and not self.kind.takes_events:
+            # A security event is no token of another kind (RFC 8417 4.3).
+            raise TokenInvalid("The token is a security event (events).", claim="events")
+        self.kind.check(token.header, token.claims, request)
 
 
 _profiles: dict[str, Profile] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 
 from jti_replay.conf import DEFAULT_PROFILE
 from jti_replay.tokens.rules import TokenRules
-from jti_replay.tokens.verification import averify, verify
+from jti_replay.tokens.verification import VerifiedToken, averify, verify
 
-from .profile import get_profile
+from .profile import Profile, get_profile
 
 
 def verify_token(token: str, profile: str = DEFAULT_PROFILE) -> dict[str, Any]:
@@ -23,19 +24,31 @@ def verify_token(token: str, profile: str = DEFAULT_PROFILE) -> dict[str, Any]:
     :exc:`~django.core.exceptions.ImproperlyConfigured` for a profile that does not work, or
     whose kind needs the request.
     """
-    return verify(token, _rules(profile)).claims
+    return verify_by(get_profile(profile), token).claims
 
 
 async def averify_token(token: str, profile: str = DEFAULT_PROFILE) -> dict[str, Any]:
     """Async version of :func:`verify_token`."""
-    return (await averify(token, _rules(profile))).claims
+    found = get_profile(profile)
+    return _checked(found, await averify(token, _rules(found))).claims
 
 
-def _rules(profile: str) -> TokenRules:
-    rules = get_profile(profile).rules
+def verify_by(profile: Profile, token: str) -> VerifiedToken:
+    """Return what a token says that a profile accepts, as :func:`verify_token` judges it."""
+    return _checked(profile, verify(token, _rules(profile)))
+
+
+def _rules(profile: Profile) -> TokenRules:
+    rules = profile.rules
     if rules.keys is None:
         raise ImproperlyConfigured(
-            f"The profile {profile!r} is of a kind whose tokens come with their key, so they "
-            "cannot be verified without their request. Use reserve_jti."
+            f"The tokens of the profile {profile.name!r} cannot be verified without their "
+            "request, which says what they are for. Use reserve_jti."
         )
     return rules
+
+
+def _checked(profile: Profile, token: VerifiedToken) -> VerifiedToken:
+    # What a kind looks for in the request beside the token, such as a client_id, is not there.
+    profile.check(token, HttpRequest())
+    return token

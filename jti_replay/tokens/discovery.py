@@ -44,6 +44,15 @@ class DiscoveredKeys:
         """Async version of :meth:`get`."""
         return await self._keys_of(token).aget(token)
 
+    @property
+    def unusable(self) -> str:
+        """The keys that cannot be used, of all issuers, with the reasons."""
+        return " ".join(
+            f"{shown(issuer)}: {keys.unusable}"
+            for issuer, keys in self._issuers.copy().items()
+            if keys.unusable
+        )
+
     def _keys_of(self, token: UnverifiedToken) -> RemoteKeys:
         issuer = token.claims["iss"]
         with self._lock:

@@ -107,6 +107,11 @@ class RemoteKeys:
         return self._fitting(fetched, token)
 
     @property
+    def unusable(self) -> str:
+        """The keys that cannot be used of those that were fetched last, with the reasons."""
+        return self._held.keys.unusable
+
+    @property
     def is_fetching(self) -> bool:
         """Whether a fetch is under way."""
         return self._fetch is not None

@@ -20,6 +20,10 @@ from .published_keys import UnusableKey, read_key
 class KeySource(Protocol):
     """Gives the keys for a token, which is not verified yet, so it may say anything."""
 
+    @property
+    def unusable(self) -> str:
+        """The published keys that cannot be used, with the reasons, as far as is known."""
+
     def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """
         Return the keys, at least one, that PyJWT can try.
@@ -40,6 +44,8 @@ class StaticKey:
     not fit one of the algorithms, so that no token can choose another way to use it
     (RFC 8725 2.1), or if it is shorter than they ask for (RFC 7518 3.2).
     """
+
+    unusable = ""
 
     def __init__(self, key: str | bytes, algorithms: Sequence[str]) -> None:
         for name in algorithms:
@@ -73,6 +79,8 @@ class KeyFunction:
     :exc:`LookupError` or a model's ``DoesNotExist``, if it has no key for them. Any other
     error means that the keys cannot be had.
     """
+
+    unusable = ""
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self._function = function

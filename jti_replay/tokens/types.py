@@ -18,12 +18,13 @@ class TypeRule:
     The types that are accepted, as media types.
 
     ``accepted`` is None where any is but the ``refused``. ``may_be_absent`` says whether a
-    token without a ``typ`` passes.
+    token without a ``typ`` passes, and ``note`` what else an operator is told of a refusal.
     """
 
     accepted: frozenset[str] | None = None
     refused: frozenset[str] = frozenset()
     may_be_absent: bool = True
+    note: str = ""
 
     @classmethod
     def only(cls, types: Iterable[str], *, may_be_absent: bool = False) -> TypeRule:
@@ -31,9 +32,9 @@ class TypeRule:
         return cls(frozenset(map(media_type, types)), may_be_absent=may_be_absent)
 
     @classmethod
-    def any_but(cls, types: Iterable[str]) -> TypeRule:
+    def any_but(cls, types: Iterable[str], note: str = "") -> TypeRule:
         """Return the rule that accepts all types but these, and tokens without one."""
-        return cls(refused=frozenset(map(media_type, types)))
+        return cls(refused=frozenset(map(media_type, types)), note=note)
 
     def accepts(self, typ: str | None) -> bool:
         """Return whether a token of this ``typ`` passes. None: it has none."""

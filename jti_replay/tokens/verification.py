@@ -68,7 +68,8 @@ def _read(token: str, rules: TokenRules) -> UnverifiedToken:
         raise TokenInvalid(
             "The token is of a type that is not accepted (typ).",
             claim="typ",
-            detail=f"Its typ is {shown(typ)}. TYP accepts {rules.types}.",
+            detail=f"Its typ is {shown(typ)}. TYP or the KIND accepts {rules.types}. "
+            f"{rules.types.note}",
         )
     check_issuer(unverified.claims, rules)
     return unverified

@@ -55,7 +55,7 @@ def test_it_says_which_profile_takes_a_token_and_why_others_do_not(run: Run) -> 
     token = signed(jti="a jti", exp=exp, sub="job\n42")
     output = run("verify", token)
     assert "default: accepted, unless it has been used.\n" in output
-    assert "other: refused, 401: The token is for another audience. Its aud is " in output
+    assert "other: refused: The token is for another audience. Its aud is " in output
     assert f"  iss       '{ISSUER}'\n" in output
     assert "  sub       'job\\n42'\n" in output
     assert re.search(
@@ -106,7 +106,7 @@ def test_one_that_no_profile_takes_is_a_failure(
 ) -> None:
     with pytest.raises(CommandError, match=r"^No profile takes it\.$"):
         run("verify", "--profile", "default", token())
-    assert run.stdout.getvalue().startswith(f"default: refused, 401: {reason}")
+    assert run.stdout.getvalue().startswith(f"default: refused: {reason}")
 
 
 @pytest.mark.usefixtures("keyless")

@@ -14,9 +14,10 @@ from jti_replay import KeysUnavailable, TokenError, conf, replay_caches
 from jti_replay.doctor.cold_start import iso
 from jti_replay.doctor.time_limit import LIMIT, within
 from jti_replay.profiles.profile import Profile, get_profile
+from jti_replay.profiles.verification import verify_by
 from jti_replay.reservation.cold_start import earliest_use, refuse_cold_start
 from jti_replay.reservation.digests import jti_digest, short_digest
-from jti_replay.tokens.verification import verify
+from jti_replay.tokens.verification import VerifiedToken
 
 from . import standard_input
 from .operation import Operation
@@ -49,25 +50,36 @@ class Verify(Operation):
         profiles = _profiles_named(options["profile"])
         given = options["token"]
         token = (standard_input.read("token") if given == "-" else given).strip()
-        judged = [self._judge(token, profile) for profile in profiles]
+        judged = [self._judge_and_name_keys(token, profile) for profile in profiles]
         if not any(judged):
             raise CommandError("No profile takes it.")
 
+    def _judge_and_name_keys(self, token: str, profile: Profile) -> bool:
+        is_taken = self._judge(token, profile)
+        if profile.rules.keys is not None and (unusable := profile.rules.keys.unusable):
+            self.stdout.write(f"  {self.style.WARNING('unusable keys')}  {unusable}")
+        return is_taken
+
     def _judge(self, token: str, profile: Profile) -> bool:
         try:
-            claims = verify(token, profile.rules).claims
+            verified = verify_by(profile, token)
         except KeysUnavailable as error:
             verdict = self.style.WARNING("cannot be told, answered 503")
             self.stdout.write(f"{profile.name}: {verdict}: {error}")
             return False
         except TokenError as error:
-            verdict = self.style.ERROR("refused, 401")
+            verdict = self.style.ERROR("refused")
             self.stdout.write(f"{profile.name}: {verdict}: {error.explanation}")
             return False
-        return self._judge_memory(claims, profile)
+        except ImproperlyConfigured as error:
+            self.stdout.write(
+                f"{profile.name}: {self.style.WARNING('cannot be told')}: {error}"
+            )
+            return False
+        return self._judge_memory(verified, profile)
 
-    def _judge_memory(self, claims: Mapping[str, Any], profile: Profile) -> bool:
-        cold = _cold_start(claims, profile)
+    def _judge_memory(self, token: VerifiedToken, profile: Profile) -> bool:
+        cold = _cold_start(token.claims, profile)
         if cold is None:
             self.stdout.write(
                 f"{profile.name}: {self.style.SUCCESS('accepted')}, unless it has been used."
@@ -75,7 +87,7 @@ class Verify(Operation):
         else:
             verdict = self.style.WARNING("verified, but answered 503")
             self.stdout.write(f"{profile.name}: {verdict}: {cold}")
-        for name, value in _described(claims, profile).items():
+        for name, value in _described(token, profile).items():
             self.stdout.write(f"  {name:<8}  {value}")
         return cold is None
 
@@ -107,14 +119,21 @@ def _cold_start(claims: Mapping[str, Any], profile: Profile) -> Exception | None
     return outcome["memory"]
 
 
-def _described(claims: Mapping[str, Any], profile: Profile) -> dict[str, str]:
-    namespace = claims.get("iss", "")
-    now = time.time()
-    held_until = claims["exp"] + profile.rules.leeway
+def _described(token: VerifiedToken, profile: Profile) -> dict[str, str]:
+    claims, kind, now = token.claims, profile.kind, time.time()
+    last = kind.expires_at(claims)
+    until = (
+        "" if last is None else f", until {iso(last + profile.retention_leeway)} at the least"
+    )
+    digest = short_digest(jti_digest(kind.namespace(claims), token.jti))
     return {
         # What an issuer wrote may hold line breaks, or what moves a terminal's cursor.
         **{name: ascii(claims[name]) for name in SHOWN if name in claims},
-        "exp": f"{iso(claims['exp'])}, in {claims['exp'] - now:.0f} s",
-        "jti": f"{short_digest(jti_digest(namespace, claims['jti']))} (its digest)",
-        "reserves": f"in cache {profile.cache!r}, until {iso(held_until)} at the least",
+        **(
+            {"exp": f"{iso(claims['exp'])}, in {claims['exp'] - now:.0f} s"}
+            if "exp" in claims
+            else {}
+        ),
+        "jti": f"{digest} (its digest)",
+        "reserves": f"in cache {profile.cache!r}{until}",
     }
