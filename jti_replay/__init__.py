@@ -6,6 +6,7 @@ Add ``jti_replay`` to INSTALLED_APPS, describe your tokens in ``settings.JTI_REP
 """
 
 from .caches import replay_cache, replay_caches
+from .conf.version import __version__
 from .exceptions import (
     CacheError,
     CacheFull,
@@ -23,7 +24,6 @@ from .exceptions import (
 from .profiles.verification import averify_token, verify_token
 from .reservation import Reservation
 from .rollback import release_on_rollback
-from .version import __version__
 
 __all__ = [
     "CacheError",

@@ -22,7 +22,7 @@ from urllib.request import (
     Request,
 )
 
-from jti_replay.version import __version__
+from jti_replay.conf.version import __version__
 
 from .deadlines import Deadline, connect, tls_context
 from .urls import host_of, is_loopback

@@ -74,11 +74,13 @@ class Proxy:
             try:
                 target(*args)
             finally:
-                self._threads.discard(thread)
+                with self._lock:
+                    self._threads.discard(thread)
 
         thread = threading.Thread(target=run, daemon=True)
-        self._threads.add(thread)
-        thread.start()
+        with self._lock:
+            thread.start()
+            self._threads.add(thread)
         return thread
 
     def _accept(self) -> None:
