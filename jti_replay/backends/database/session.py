@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -58,11 +59,22 @@ def session_of(connection: BaseDatabaseWrapper) -> Session | None:
     return session
 
 
-def adopt(connection: BaseDatabaseWrapper, session: Session) -> bool:
-    """Let a private connection see what a session sees. Return whether it saw anything else."""
+def adopt(connection: Any, session: Session) -> bool:
+    """
+    Let a private connection see what a session sees, also if it has to connect again. Return
+    whether it saw anything else.
+    """
     with connection.cursor() as cursor:
         cursor.execute(ADOPT, [*session, *session])
-        return bool(cursor.fetchall())
+        has_changed = bool(cursor.fetchall())
+    if has_changed:
+        connection.connect = partial(_connect, connection, session)
+    return has_changed
+
+
+def _connect(connection: Any, session: Session) -> None:
+    type(connection).connect(connection)
+    adopt(connection, session)
 
 
 def forget_tenant(connection: Any) -> None:

@@ -51,7 +51,7 @@ class BroughtBack(Twice, TransactionTestCase):
 
 
 def test_the_settings_that_are_documented_do_what_they_are_to(tmp_path: Path) -> None:
-    """ "accept" accepts, and serialized_rollback brings the beginning of the memory back."""
+    """The choice "accept" accepts, and serialized_rollback brings the note back."""
     (tmp_path / "site_settings.py").write_text(SETTINGS)
     (tmp_path / "test_site.py").write_text(TESTS)
     run = subprocess.run(

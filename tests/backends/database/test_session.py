@@ -152,12 +152,14 @@ def test_a_wrapper_that_cannot_set_its_schema_is_an_error(
 def test_what_was_adopted_is_not_left_to_the_next_operation(
     tenant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that entered a schema is closed, and one that did not is kept."""
+    """A connection that entered a schema stays there until it is closed at the end."""
     monkeypatch.setattr(private_connections, "is_test_run", lambda: False)
     monkeypatch.setitem(connections[tenant].settings_dict, "CONN_MAX_AGE", None)
     private = PrivateConnections(tenant, 1)
     enter(tenant, "search_path = tenant")
     with private.use() as connection:
+        assert ask(connection, "SHOW search_path") == "tenant"
+        connection.close()
         assert ask(connection, "SHOW search_path") == "tenant"
     assert connection.connection is None
     connections[tenant].close()
