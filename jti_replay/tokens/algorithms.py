@@ -7,14 +7,12 @@ of the two names serves the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from jwt.algorithms import OKPAlgorithm
+from jwt.algorithms import Algorithm, OKPAlgorithm
 
 EDDSA, ED25519 = "EdDSA", "Ed25519"
 
@@ -24,10 +22,17 @@ class Ed25519Algorithm(OKPAlgorithm):
 
     def prepare_key(self, key: Any) -> Any:
         """Return the key object. Raises :exc:`jwt.InvalidKeyError` for another curve."""
-        prepared = super().prepare_key(key)
-        if not isinstance(prepared, Ed25519PublicKey):
-            raise jwt.InvalidKeyError("The key is no public key of the curve Ed25519.")
-        return prepared
+        return _ed25519(super().prepare_key(key))
+
+    def verify(self, msg: str | bytes, key: Any, sig: str | bytes) -> bool:
+        """Return whether a key made a signature. Raises as :meth:`prepare_key` does."""
+        return super().verify(msg, _ed25519(key), sig)
+
+
+def _ed25519(key: Any) -> Any:
+    if not isinstance(key, Ed25519PublicKey):
+        raise jwt.InvalidKeyError("The key is no public key of the curve Ed25519.")
+    return key
 
 
 def known() -> list[str]:
@@ -35,7 +40,8 @@ def known() -> list[str]:
     return sorted({*jwt.PyJWS().get_algorithms(), ED25519} - {"none"})
 
 
-def accepted(algorithms: Iterable[str]) -> frozenset[str]:
+@cache
+def accepted(algorithms: tuple[str, ...]) -> frozenset[str]:
     """Return the ``alg`` values that are accepted where these algorithms are."""
     names = frozenset(algorithms)
     return names | {EDDSA, ED25519} if names & {EDDSA, ED25519} else names
@@ -47,16 +53,8 @@ def same(one: str, other: str) -> bool:
 
 
 @cache
-def verifier(algorithms: tuple[str, ...]) -> jwt.PyJWS:
-    """Return what verifies signatures of these algorithms, and of no others."""
-    jws = jwt.PyJWS(
-        algorithms=list(algorithms),
-        options={"verify_signature": True, "enforce_minimum_key_length": True},
-    )
-    listed = {EDDSA, ED25519}.intersection(algorithms)
-    if listed:
-        for name in {ED25519, *({EDDSA} - listed)}:
-            with suppress(KeyError):
-                jws.unregister_algorithm(name)
-            jws.register_algorithm(name, Ed25519Algorithm())
-    return jws
+def algorithm_named(name: str, algorithms: tuple[str, ...]) -> Algorithm:
+    """Return the algorithm that a name means where ``algorithms`` are accepted."""
+    if name == ED25519 or (name == EDDSA and EDDSA not in algorithms):
+        return Ed25519Algorithm()
+    return jwt.get_algorithm_by_name(name)

@@ -134,7 +134,7 @@ def _check_age(iat: float | None, oldest: float, leeway: float, now: float) -> N
         )
 
 
-def jti_of(claims: Mapping[str, Any], signing_input: str, rules: TokenRules) -> str:
+def jti_of(claims: Mapping[str, Any], signing_input: bytes, rules: TokenRules) -> str:
     """
     Return by what a token is known: its JWT ID (RFC 7519 4.1.7), or the SHA-256 of
     what was signed where the rules say so. It is empty where they ask for none.
@@ -146,7 +146,7 @@ def jti_of(claims: Mapping[str, Any], signing_input: str, rules: TokenRules) -> 
         return ""
     if "jti" not in claims:
         if rules.jti == "digest":
-            return f"sha-256:{hashlib.sha256(signing_input.encode()).hexdigest()}"
+            return f"sha-256:{hashlib.sha256(signing_input).hexdigest()}"
         raise TokenInvalid("The token has no JWT ID (jti).", claim="jti")
     jti = claims["jti"]
     if not isinstance(jti, str):

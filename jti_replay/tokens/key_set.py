@@ -11,6 +11,7 @@ from jti_replay.exceptions import TokenInvalid
 from .parsing import UnverifiedToken
 from .published_keys import UnusableKey, read_key
 from .quoting import listed, shown
+from .signatures import PreparedKey
 
 MOST_TRIED = 8
 """How many keys with one kid and one algorithm are tried. Each costs a verification."""
@@ -102,6 +103,8 @@ class KeySet:
         kid, algorithms, key, too_short = published
         if too_short:
             self._note(jwk, place, too_short)
+        # One that is too short is refused when a token is to be verified with it.
+        key = key if too_short else PreparedKey(key)
         for algorithm in algorithms:
             sole = self._sole.setdefault(algorithm, key)
             if sole != key:

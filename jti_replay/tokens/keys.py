@@ -10,11 +10,12 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist
 
 from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 
-from .algorithms import verifier
+from .algorithms import algorithm_named
 from .functions import function_at, is_async, looks_like_path
 from .key_set import KeySet
 from .parsing import UnverifiedToken
 from .published_keys import UnusableKey, read_key
+from .signatures import PreparedKey
 
 
 class KeySource(Protocol):
@@ -49,25 +50,27 @@ class StaticKey:
 
     def __init__(self, key: str | bytes, algorithms: Sequence[str]) -> None:
         for name in algorithms:
-            algorithm = verifier((name,)).get_algorithm_by_name(name)
+            algorithm = algorithm_named(name, (name,))
             try:
-                self.key = algorithm.prepare_key(key)
+                prepared = algorithm.prepare_key(key)
             except Exception as error:
                 raise ImproperlyConfigured(
                     f"KEY cannot be used with {name}: {error}"
                 ) from error
-            if hasattr(self.key, "private_bytes"):
+            if hasattr(prepared, "private_bytes"):
                 raise ImproperlyConfigured("KEY is a private key. Set the public one.")
-            if too_short := algorithm.check_key_length(self.key):
+            if too_short := algorithm.check_key_length(prepared):
                 raise ImproperlyConfigured(f"KEY is too short: {too_short}")
+        # Each algorithm has read the same key.
+        self._keys = (PreparedKey(prepared),)
 
     def get(self, token: UnverifiedToken) -> Sequence[Any]:
         """Return the key."""
-        return (self.key,)
+        return self._keys
 
     async def aget(self, token: UnverifiedToken) -> Sequence[Any]:
         """Async version of :meth:`get`."""
-        return (self.key,)
+        return self._keys
 
 
 class KeyFunction:
@@ -143,7 +146,7 @@ def key_from_token(key: Any, token: UnverifiedToken) -> Sequence[Any]:
         raise _unusable(published.too_short)
     if token.header["alg"] not in published.algorithms:
         raise TokenInvalid("The token's algorithm does not fit its key.", claim="alg")
-    return (published.key,)
+    return (PreparedKey(published.key),)
 
 
 def _unusable(reason: str) -> TokenInvalid:

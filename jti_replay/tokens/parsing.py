@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import string
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from typing import Any, NamedTuple
 
 from jti_replay.exceptions import TokenInvalid
@@ -28,15 +28,11 @@ class AmbiguousJSON(ValueError):
 class UnverifiedToken(NamedTuple):
     """What a token says. Anybody may have made it."""
 
-    text: str
     header: dict[str, Any]
-    payload: bytes
     claims: dict[str, Any]
-
-    @property
-    def signing_input(self) -> str:
-        """Header and payload as they were sent (RFC 7515 5.1)."""
-        return self.text.rpartition(".")[0]
+    signing_input: bytes
+    """Header and payload as they were sent (RFC 7515 5.1)."""
+    signature: bytes
 
 
 def read_unverified(token: str) -> UnverifiedToken:
@@ -46,14 +42,18 @@ def read_unverified(token: str) -> UnverifiedToken:
     Raises :exc:`~jti_replay.TokenInvalid` if it is malformed: not three segments of
     base64url, whose first two hold JSON objects.
     """
-    segments = token.split(".")
-    if len(segments) != 3:
-        encrypted = " Encrypted tokens (JWE) are not read." if len(segments) == 5 else ""
-        raise malformed(f"It has {len(segments)} parts in place of 3.{encrypted}")
+    try:
+        signing_input, _, signature = token.encode("ascii").rpartition(b".")
+    except UnicodeEncodeError as error:
+        raise malformed("It is no ASCII.") from error
+    segments = signing_input.split(b".")
+    if len(segments) != 2:
+        encrypted = " Encrypted tokens (JWE) are not read." if len(segments) == 4 else ""
+        raise malformed(f"It does not have 3 parts with dots between them.{encrypted}")
     header = _object("header", _decode("header", segments[0]))
-    payload = _decode("payload", segments[1])
     _check_header(header)
-    return UnverifiedToken(token, header, payload, _object("payload", payload))
+    claims = _object("payload", _decode("payload", segments[1]))
+    return UnverifiedToken(header, claims, signing_input, _decode("signature", signature))
 
 
 def malformed(detail: str) -> TokenInvalid:
@@ -83,16 +83,24 @@ def _check_header(header: dict[str, Any]) -> None:
             )
 
 
-def _decode(name: str, segment: str) -> bytes:
-    # Padding that base64url leaves out is read, because some issuers send it. Whether the
-    # text is the one way to write these bytes is judged with the signature.
+def _decode(name: str, segment: bytes) -> bytes:
+    # Padding that base64url leaves out is read, because some issuers send it.
+    encoded = segment.rstrip(b"=")
+    padding = len(segment) - len(encoded)
+    base64 = encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4)
     try:
-        encoded = segment.rstrip("=").encode("ascii")
-        if encoded.translate(None, BASE64URL):
-            raise ValueError("a character that base64url has not")
-        return a2b_base64(encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4))
+        decoded = a2b_base64(base64)
     except ValueError as error:
         raise malformed(f"Its {name} is no base64url.") from error
+    if (
+        encoded.translate(None, BASE64URL)
+        or padding > 2
+        or (padding and len(segment) % 4)
+        or b2a_base64(decoded, newline=False) != base64
+    ):
+        # Two texts must not mean one token.
+        raise malformed(f"Its {name} is no base64url.")
+    return decoded
 
 
 def _object(name: str, text: bytes) -> dict[str, Any]:

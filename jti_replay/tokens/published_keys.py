@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, NamedTuple
 
-from .algorithms import ED25519, EDDSA, known, same, verifier
+from .algorithms import ED25519, EDDSA, algorithm_named, known, same
 from .quoting import shown
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
@@ -63,7 +63,7 @@ def read_key(jwk: Any, *, secrets: bool = False) -> PublishedKey | None:
     if jwk.get("use", "sig") != "sig":
         raise UnusableKey(f"Its use is {shown(jwk['use'])}, not 'sig'.")
     family = _family(jwk, secrets)
-    algorithm = verifier((family[0],)).get_algorithm_by_name(family[0])
+    algorithm = algorithm_named(family[0], family)
     try:
         key = algorithm.from_jwk(_with_whole_coordinates(jwk))
         too_short = algorithm.check_key_length(key)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from jti_replay.exceptions import TokenInvalid
 
@@ -17,8 +16,7 @@ from .rules import TokenRules
 from .signatures import check_signature
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(NamedTuple):
     """
     What a good token says: its header, its claims, and the ``jti`` by which it is known,
     which is the claim or, under the rule ``"digest"``, the digest of what was signed.
