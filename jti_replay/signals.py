@@ -1,6 +1,6 @@
 """
 Signals of ``jti_replay``. All are sent with ``send_robust``: a receiver that raises is
-logged by Django and decides nothing.
+logged by Django. Neither that nor its queries decide the outcome.
 
 None of them carries a token or a jti, only its digest.
 """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import Error, connections, transaction
 
 from jti_replay.exceptions import CacheError, JTIReplayError, ReservationLost
-from jti_replay.reservation.events import Subject
+from jti_replay.reservation.events import JTIEvent
 from jti_replay.rollback import release_on_rollback
 from jti_replay.rollback.transactions import is_wanted
 from jti_replay.steps import Steps, arun, run
@@ -93,7 +93,7 @@ class Guard:
             if not in_transaction:
                 raise
             # COMMIT was refused, and the work of the view rolled back with its jti.
-            self._event(candidate, request).failed("reserve", error)
+            self._event(candidate, request).send_failed("reserve", error)
             return refuse(kind, request, error)
         return finish(kind, request, response)
 
@@ -113,14 +113,14 @@ class Guard:
                 raise
             # It is the store that does not answer, or is locked.
             error = CacheError(f"{type(failure).__name__}: {failure}")
-            self._event(candidate, request).failed("reserve", error)
+            self._event(candidate, request).send_failed("reserve", error)
             raise error from failure
         with ExitStack() as stack:
             stack.push(block)
             yield
 
-    def _event(self, candidate: Candidate, request: HttpRequest) -> Subject:
-        return Subject(
+    def _event(self, candidate: Candidate, request: HttpRequest) -> JTIEvent:
+        return JTIEvent(
             candidate.cache,
             candidate.token.jti,
             candidate.namespace,

@@ -15,7 +15,7 @@ from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.cold_start import ACCEPT, REFUSE, first_use, refuse_cold_start
 from jti_replay.reservation.digests import jti_digest
-from jti_replay.reservation.events import Subject
+from jti_replay.reservation.events import JTIEvent
 from jti_replay.reservation.key import JTIKey
 from jti_replay.reservation.retention import retention_deadline
 from jti_replay.signals import jti_reserved
@@ -301,16 +301,16 @@ class BaseReplayCache:
         if self.refuses_cold_start:
             since = first_use(usable_since, now)
             step = (self.add_if_warm, self.aadd_if_warm, (key, deadline, since))
-        event = partial(Subject, self, jti, namespace, request, profile)
+        event = partial(JTIEvent, self, jti, namespace, request, profile)
         entry = yield from self._ask("reserve", step, event)
         if entry is None:
-            yield event().replayed, event().areplayed, ()
+            yield event().send_replayed, event().asend_replayed, ()
             return None
         try:
             reservation = Reservation.of(self, jti, namespace, entry, request, profile)
             if jti_reserved.receivers:  # Most projects have none.
-                about = Subject.of(reservation)
-                yield about.reserved, about.areserved, ()
+                about = JTIEvent.of(reservation)
+                yield about.send_reserved, about.asend_reserved, ()
         except BaseException:
             # The caller was cancelled or interrupted. No one else holds the owner token.
             yield from self._give_back(key, entry[0])
@@ -320,25 +320,25 @@ class BaseReplayCache:
     def _release_by_name(self, jti: str, namespace: str) -> Steps[bool]:
         check_names(jti, namespace)
         key = self.key(namespace, jti)
-        return (yield from self._release(key, None, partial(Subject, self, jti, namespace)))
+        return (yield from self._release(key, None, partial(JTIEvent, self, jti, namespace)))
 
     def _release_own(self, reservation: Reservation) -> Steps[bool]:
         namespace = reservation.namespace
         key = self.key(namespace, reservation.jti)
-        event = partial(Subject.of, reservation)
+        event = partial(JTIEvent.of, reservation)
         return (yield from self._release(key, reservation._owner, event))
 
     def _release(
-        self, key: JTIKey, owner: Hashable | None, event: Callable[[], Subject]
+        self, key: JTIKey, owner: Hashable | None, event: Callable[[], JTIEvent]
     ) -> Steps[bool]:
         step: Step = (self.remove, self.aremove, (key, owner))
         freed: bool = yield from self._ask("release", step, event)
         if freed:
             about = event()
-            yield about.released, about.areleased, ()
+            yield about.send_released, about.asend_released, ()
         return freed
 
-    def _ask(self, operation: str, step: Step, event: Callable[[], Subject]) -> Steps[Any]:
+    def _ask(self, operation: str, step: Step, event: Callable[[], JTIEvent]) -> Steps[Any]:
         """Ask the store. Whatever it raises, the caller must not take for "new"."""
         try:
             return (yield step)
@@ -348,7 +348,7 @@ class BaseReplayCache:
                 error = CacheError(f"{type(exception).__name__}: {exception}")
                 error.__cause__ = exception
             about = event()
-            yield about.failed, about.afailed, (operation, error)
+            yield about.send_failed, about.asend_failed, (operation, error)
             raise error from error.__cause__
 
     def _give_back(self, key: JTIKey, owner: Hashable) -> Steps[None]:

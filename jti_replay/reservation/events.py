@@ -1,4 +1,4 @@
-"""What the world is told: each event goes once to its signal, and the bad ones to the log."""
+"""Events of a jti: each goes once to its signal, and the bad ones to the log."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from jti_replay.signals import cache_failed, jti_released, jti_replayed, jti_reserved
 
+from . import dispatch
 from .digests import jti_digest, short_digest
 
 if TYPE_CHECKING:
     from django.dispatch import Signal
     from django.http import HttpRequest
 
-    from jti_replay.backends.base import BaseReplayCache
     from jti_replay.exceptions import CacheError
 
-    from .reservation import Reservation
+    from .reservation import Cache, Reservation
 
 logger = logging.getLogger("jti_replay")
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """The jti that an event is about, and what is known of where it came from."""
+class JTIEvent:
+    """What is known of the jti that an event is about, and of where it came from."""
 
-    cache: BaseReplayCache
+    cache: Cache
     jti: str
     namespace: str
     request: HttpRequest | None = None
@@ -36,8 +36,8 @@ class Subject:
     """The digest, where it is all that is known of the jti."""
 
     @classmethod
-    def of(cls, reservation: Reservation) -> Subject:
-        """Return the subject of an event that is about a reservation."""
+    def of(cls, reservation: Reservation) -> JTIEvent:
+        """Return the event of a reservation."""
         return cls(
             reservation._cache,
             reservation.jti,
@@ -52,7 +52,51 @@ class Subject:
         """The short hexadecimal digest that stands for the jti."""
         return short_digest(self.stored or jti_digest(self.namespace, self.jti))
 
-    def _signal_arguments(self, **more: Any) -> dict[str, Any]:
+    def send_reserved(self) -> None:
+        """Tell that the jti was new."""
+        self._send(jti_reserved)
+
+    async def asend_reserved(self) -> None:
+        """Async version of :meth:`send_reserved`."""
+        await self._asend(jti_reserved)
+
+    def send_replayed(self) -> None:
+        """Tell that the jti had been seen."""
+        self._log_replay()
+        self._send(jti_replayed)
+
+    async def asend_replayed(self) -> None:
+        """Async version of :meth:`send_replayed`."""
+        self._log_replay()
+        await self._asend(jti_replayed)
+
+    def send_released(self) -> None:
+        """Tell that the jti was given back."""
+        self._send(jti_released)
+
+    async def asend_released(self) -> None:
+        """Async version of :meth:`send_released`."""
+        await self._asend(jti_released)
+
+    def send_failed(self, operation: str, error: CacheError) -> None:
+        """Tell that the store failed in an operation, ``"reserve"`` or ``"release"``."""
+        self._log_failure(operation, error)
+        self._send(cache_failed, error=error)
+
+    async def asend_failed(self, operation: str, error: CacheError) -> None:
+        """Async version of :meth:`send_failed`."""
+        self._log_failure(operation, error)
+        await self._asend(cache_failed, error=error)
+
+    def _send(self, signal: Signal, **more: Any) -> None:
+        if signal.receivers:  # Most projects connect to few of them.
+            dispatch.send(signal, **self._arguments(), **more)
+
+    async def _asend(self, signal: Signal, **more: Any) -> None:
+        if signal.receivers:
+            await dispatch.asend(signal, **self._arguments(), **more)
+
+    def _arguments(self) -> dict[str, Any]:
         optional = {
             "request": self.request,
             "profile": self.profile,
@@ -64,57 +108,7 @@ class Subject:
             "namespace": self.namespace,
             "digest": self.digest,
             **{name: value for name, value in optional.items() if value is not None},
-            **more,
         }
-
-    def _send(self, signal: Signal, **more: Any) -> None:
-        if not signal.receivers:  # Most projects connect to few of them.
-            return
-        try:
-            signal.send_robust(**self._signal_arguments(**more))
-        except Exception:
-            # Async receivers cannot run where an event loop runs already: Django raises.
-            logger.exception("A signal did not reach its async receivers.")
-
-    async def _asend(self, signal: Signal, **more: Any) -> None:
-        if signal.receivers:
-            await signal.asend_robust(**self._signal_arguments(**more))
-
-    def reserved(self) -> None:
-        """Tell that the jti was new."""
-        self._send(jti_reserved)
-
-    async def areserved(self) -> None:
-        """Tell that the jti was new."""
-        await self._asend(jti_reserved)
-
-    def replayed(self) -> None:
-        """Tell that the jti had been seen."""
-        self._log_replay()
-        self._send(jti_replayed)
-
-    async def areplayed(self) -> None:
-        """Tell that the jti had been seen."""
-        self._log_replay()
-        await self._asend(jti_replayed)
-
-    def released(self) -> None:
-        """Tell that the jti was given back."""
-        self._send(jti_released)
-
-    async def areleased(self) -> None:
-        """Tell that the jti was given back."""
-        await self._asend(jti_released)
-
-    def failed(self, operation: str, error: CacheError) -> None:
-        """Tell that the store failed in an operation, ``"reserve"`` or ``"release"``."""
-        self._log_failure(operation, error)
-        self._send(cache_failed, error=error)
-
-    async def afailed(self, operation: str, error: CacheError) -> None:
-        """Tell that the store failed in an operation, ``"reserve"`` or ``"release"``."""
-        self._log_failure(operation, error)
-        await self._asend(cache_failed, error=error)
 
     def _log_replay(self) -> None:
         # A namespace is the issuer's text: %r keeps its line breaks out of the log.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from .digests import jti_digest, short_digest
 from .retention import to_datetime
@@ -14,8 +14,17 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from jti_replay.backends.base import BaseReplayCache
-    from jti_replay.rollback.bound_transactions import Fate
+
+class Cache(Protocol):
+    """What a reservation asks of the cache that holds it."""
+
+    alias: str
+
+    def release_reservation(self, reservation: Reservation) -> bool:
+        """Give the jti of a reservation back."""
+
+    async def arelease_reservation(self, reservation: Reservation) -> bool:
+        """Async version of :meth:`release_reservation`."""
 
 
 class Reservation:
@@ -28,24 +37,22 @@ class Reservation:
     """
 
     __slots__ = (
+        "__weakref__",
         "_cache",
         "_expiry",
-        "_fate",
         "_jti",
         "_namespace",
         "_origin",
         "_owner",
     )
 
-    _cache: BaseReplayCache
+    _cache: Cache
     _jti: str
     _namespace: str
     _owner: Hashable
     """A token that tells its entry from any other one that the jti ever had."""
     _expiry: float
     """The moment at which the jti is forgotten, in seconds since 1970."""
-    _fate: Fate | None
-    """None until it hangs on a transaction."""
     _origin: tuple[weakref.ref[HttpRequest], str | None] | None
     """
     The request and the profile. The request often holds its reservation: a weak reference
@@ -56,7 +63,7 @@ class Reservation:
     @classmethod
     def of(
         cls,
-        cache: BaseReplayCache,
+        cache: Cache,
         jti: str,
         namespace: str,
         entry: tuple[Hashable, float],
@@ -69,7 +76,6 @@ class Reservation:
         reservation._jti = jti
         reservation._namespace = namespace
         reservation._owner, reservation._expiry = entry
-        reservation._fate = None
         reservation._origin = None if request is None else (weakref.ref(request), profile)
         return reservation
 

@@ -1,23 +1,23 @@
-"""What the transactions that a reservation hangs on decide together."""
+"""The transactions to which a reservation is bound, and what they decide together."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
-if TYPE_CHECKING:
-    from jti_replay.reservation import Reservation
+from jti_replay.reservation import Reservation
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+"""Re-entrant: the collector may drop a reservation of the dictionary at any point."""
 
 
-class Fate:
+class BoundTransactions:
     """
-    Whether a reservation is to be released.
+    The open transactions that decide on one reservation, on one database each.
 
-    It may hang on transactions of several databases. It is released when all of them have
-    rolled back; once one of them did anything else, it is kept for good.
+    It is released when all of them have rolled back. Once one of them did anything else, it
+    is kept for good.
     """
 
     __slots__ = ("_kept", "_open")
@@ -27,15 +27,13 @@ class Fate:
         self._kept = False
 
     @classmethod
-    def of(cls, reservation: Reservation) -> Fate:
-        """Return the fate of a reservation."""
+    def of(cls, reservation: Reservation) -> BoundTransactions:
+        """Return the transactions of a reservation."""
         with _lock:
-            if reservation._fate is None:
-                reservation._fate = cls()
-            return reservation._fate
+            return _bound.setdefault(reservation, cls())
 
-    def hangs_on(self, transaction: Hashable) -> bool:
-        """Wait for the end of one more transaction. Return False if it did so already."""
+    def add(self, transaction: Hashable) -> bool:
+        """Bind the reservation to one more transaction. Return False if it is already."""
         with _lock:
             is_new = transaction not in self._open
             self._open.add(transaction)
@@ -47,7 +45,10 @@ class Fate:
             self._kept = True
 
     def rolled_back(self, transaction: Hashable) -> bool:
-        """Note that a transaction rolled back. Return whether that was the last one."""
+        """Note that a transaction rolled back. Return whether the reservation is free now."""
         with _lock:
             self._open.discard(transaction)
             return not self._open and not self._kept
+
+
+_bound: WeakKeyDictionary[Reservation, BoundTransactions] = WeakKeyDictionary()

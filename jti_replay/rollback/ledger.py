@@ -1,35 +1,37 @@
 """
-Which reservations hang on the open transaction of a database connection, and what becomes of
-them when it ends.
+The reservations that are bound to the open transaction of a database connection, and what
+becomes of them when it ends.
 
-Django has no hook for a rollback, but every end of a transaction goes through a few public
+Django has no hook for a rollback, but each end of a transaction goes through a few public
 methods of the connection. A connection that holds reservations has these methods wrapped: on
 that one object, from its first reservation on. Nothing is patched globally.
 
-Whatever is unsure is kept. The worst is then that a client has to get a new token.
+Whatever is unsure is kept. The client then needs a new token.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Sequence
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, Error
+from django.db import DatabaseError, Error, InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
-from jti_replay.signals import transaction_rolled_back
-
-from .bound_transactions import Fate
+from .bound_transactions import BoundTransactions
 from .participants import Participants
-from .query_block import sealed
+from .receivers import send_rolled_back
+from .transaction_marks import mark_for
+from .wrapped_methods import wrap_method
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from jti_replay.reservation import Reservation
+
+logger = logging.getLogger("jti_replay")
 
 ATTRIBUTE = "jti_replay_ledger"
 """The attribute of a connection that holds its ledger."""
@@ -54,7 +56,7 @@ class Transaction:
 
 
 class Ledger:
-    """The reservations that hang on the open transaction of a connection, oldest first."""
+    """The reservations that are bound to the open transaction of a connection, oldest first."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._connection = connection
@@ -64,14 +66,23 @@ class Ledger:
         self._participants = Participants()
         # How many there were when a savepoint was made: rolling back to it takes the others.
         self._savepoints: dict[str, int] = {}
+        # It tells the transaction that holds the oldest reservation from later ones.
+        self._mark = mark_for(connection)
+        # Whether that transaction is known to have been open when the connection was lost,
+        # or when a COMMIT failed.
+        self._was_open = False
         # Whether a COMMIT has failed, so that it may have been carried out or not.
         self._in_doubt = False
-        self._wrap("commit", self._commit)
-        self._wrap("rollback", self._rollback)
-        self._wrap("close", self._close)
-        self._wrap("savepoint", self._savepoint)
-        self._wrap("savepoint_rollback", self._savepoint_rollback)
-        self._wrap("set_autocommit", self._set_autocommit)
+        for name, method in (
+            ("commit", self._commit),
+            ("rollback", self._rollback),
+            ("close", self._close),
+            ("savepoint", self._savepoint),
+            ("savepoint_rollback", self._savepoint_rollback),
+            ("savepoint_commit", self._savepoint_commit),
+            ("set_autocommit", self._set_autocommit),
+        ):
+            wrap_method(connection, name, self._unless_forked(method))
 
     @classmethod
     def of(cls, connection: BaseDatabaseWrapper) -> Ledger:
@@ -95,10 +106,22 @@ class Ledger:
         return self._participants
 
     def add(self, reservation: Reservation) -> None:
-        """Let a reservation hang on the open transaction."""
+        """
+        Bind a reservation to the open transaction.
+
+        Raises :exc:`~django.db.Error` if the connection is lost or a statement has failed. A
+        rollback then releases the reservation only if the connection is lost.
+        """
         self._leave_to_parent()
-        if Fate.of(reservation).hangs_on(self):
-            self._reservations.append(reservation)
+        if not BoundTransactions.of(reservation).add(self):
+            return
+        self._reservations.append(reservation)
+        if len(self._reservations) == 1:
+            try:
+                self._mark.put()
+            except (InterfaceError, OperationalError):
+                self._was_open = True  # Nothing can be committed by it any more.
+                raise
 
     # What stands in for the methods of the connection.
 
@@ -106,6 +129,8 @@ class Ledger:
         self._participants.before_commit()
         # PostgreSQL answers COMMIT with ROLLBACK, and no error, if a statement has failed.
         is_doomed = self._is_doomed()
+        # The others leave the transaction open when a COMMIT fails, so that it can be asked.
+        was_open = self._is_open() if self._mark.is_free else self._was_open
         try:
             original()
         except TransactionManagementError:
@@ -113,16 +138,19 @@ class Ledger:
         except DatabaseError:
             # Django goes on with rollback(), which will tell.
             self._in_doubt = self._in_doubt or not is_doomed
+            self._was_open = was_open
             raise
         except BaseException:
             self._keep()
             raise
         if is_doomed:
-            self._tell_end()
+            self._end(rolled_back=was_open)
         else:
             self._keep()
 
     def _rollback(self, original: Callable[[], None]) -> None:
+        # Django refuses it in a block, which has savepoints that the question would cost.
+        was_open = not self._connection.in_atomic_block and self._is_open()
         try:
             original()
         except Error:
@@ -130,18 +158,16 @@ class Ledger:
         except BaseException:
             self._keep()
             raise
-        self._tell_end()
+        self._end(rolled_back=was_open)
 
     def _close(self, original: Callable[[], None]) -> None:
+        # An in-memory SQLite database does not close, so that its transaction goes on.
+        was_open = not self._is_in_memory() and self._is_open()
         try:
             original()
         finally:
-            # An in-memory SQLite database does not close, so that its transaction goes on.
             if self._is_closed():
-                if self._in_doubt:
-                    self._keep()
-                else:
-                    self._tell_end()
+                self._end(rolled_back=was_open and not self._in_doubt)
 
     def _savepoint(self, original: Callable[[], str | None]) -> str | None:
         sid = original()
@@ -152,17 +178,26 @@ class Ledger:
         return sid
 
     def _savepoint_rollback(self, original: Callable[[str], None], sid: str) -> None:
-        is_allowed = self._connection._savepoint_allowed()  # type: ignore[attr-defined]
-        original(sid)
+        is_allowed = self._is_savepoint_allowed()
+        original(sid)  # It fails if the transaction of the savepoint has ended.
         if not is_allowed:
             return  # Nothing was done.
-        self._participants.roll_back_to(sid, made_by_django=_is_made_by_django(sid))
+        self._participants.roll_back_to(sid, made_by_django=_is_named_by_django(sid))
         if sid in self._savepoints:
             self._tell_rollback(self._take(self._savepoints[sid]), savepoint=True)
-        elif _is_made_by_django(sid):
-            # Django made it when there was no reservation yet. Of a savepoint that somebody
-            # made in SQL it is not known when that was.
+        elif _is_named_by_django(sid):
+            # Django made it when there was no reservation yet. Of a savepoint that was made
+            # in SQL it is not known when that was.
             self._tell_rollback(self._take(), savepoint=True)
+
+    def _savepoint_commit(self, original: Callable[[str], None], sid: str) -> None:
+        is_allowed = self._is_savepoint_allowed()
+        original(sid)
+        is_older = sid not in self._savepoints and _is_named_by_django(sid)
+        if self._reservations and is_allowed and is_older:
+            # The mark was made within it, and is gone with it. The transaction is not: that
+            # there was something to release proves it.
+            self._mark.put_again()
 
     def _set_autocommit(self, original: Callable[..., None], *args: Any, **kwargs: Any) -> None:
         self._participants.before_commit()
@@ -173,25 +208,38 @@ class Ledger:
     # What becomes of the reservations.
 
     def _take(self, first: int = 0) -> Sequence[Reservation]:
-        # They are taken out before anybody is told, so that nobody can be told twice.
+        # They are taken out before receivers are told, so that none is told twice.
         taken = self._reservations[first:]
         del self._reservations[first:]
         if not first:
             self._savepoints.clear()
-            self._in_doubt = False
+            self._was_open = self._in_doubt = False
+            if taken:
+                self._mark.remove()
         return taken
+
+    def _end(self, *, rolled_back: bool) -> None:
+        if rolled_back:
+            self._transaction.rolled_back = True
+            self._transaction = Transaction()
+            self._participants.roll_back()
+            self._tell_rollback(self._take())
+            return
+        if self._reservations and not self._in_doubt:
+            logger.warning(
+                "A transaction on the database %r was ended without Django, by a COMMIT in SQL "
+                "or of the driver, or by DDL. Its rollback is not believed: jtis that are "
+                "bound to it stay reserved until they expire. Leave its end to Django.",
+                self._connection.alias,
+            )
+        self._participants.roll_back()  # They may have been undone.
+        self._keep()
 
     def _keep(self) -> None:
         self._transaction = Transaction()
         self._participants.leave()
         for reservation in self._take():
-            Fate.of(reservation).keep()
-
-    def _tell_end(self) -> None:
-        self._transaction.rolled_back = True
-        self._transaction = Transaction()
-        self._participants.roll_back()
-        self._tell_rollback(self._take())
+            BoundTransactions.of(reservation).keep()
 
     def _tell_rollback(
         self, reservations: Sequence[Reservation], *, savepoint: bool = False
@@ -199,26 +247,31 @@ class Ledger:
         free = tuple(
             reservation
             for reservation in reservations
-            if Fate.of(reservation).rolled_back(self)
+            if BoundTransactions.of(reservation).rolled_back(self)
         )
         if free:
-            with sealed(self._connection):
-                transaction_rolled_back.send_robust(
-                    sender=type(self._connection),
-                    using=self._connection.alias,
-                    reservations=free,
-                    savepoint=savepoint,
-                )
+            send_rolled_back(self._connection, free, savepoint=savepoint)
 
     def _leave_to_parent(self) -> None:
-        # After a fork, the transaction and all that hangs on it are still the parent's.
+        # After a fork, the transaction and all that is bound to it are still the parent's.
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._transaction = Transaction()
             self._participants.leave()
             self._take()
 
-    # What Django knows of the connection.
+    def _unless_forked(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            self._leave_to_parent()
+            return method(*args, **kwargs)
+
+        return checked
+
+    # What Django and the database know of the connection.
+
+    def _is_open(self) -> bool:
+        # Without a reservation nothing depends on it, and there is no mark.
+        return self._was_open or not self._reservations or self._mark.is_there()
 
     def _is_doomed(self) -> bool:
         info = getattr(self._connection.connection, "info", None)
@@ -227,23 +280,18 @@ class Ledger:
             and getattr(info, "transaction_status", None) in DOOMED
         )
 
+    def _is_savepoint_allowed(self) -> bool:
+        return self._connection._savepoint_allowed()  # type: ignore[attr-defined, no-any-return]
+
+    def _is_in_memory(self) -> bool:
+        connection: Any = self._connection
+        return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())
+
     def _is_closed(self) -> bool:
         if self._connection.in_atomic_block:
             return self._connection.closed_in_transaction
         return self._connection.connection is None
 
-    def _wrap(self, name: str, method: Callable[..., Any]) -> None:
-        connection = self._connection
-        own = vars(connection).get(name)
 
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            # Looked up at each call, so that patches of the class made later on still work.
-            original = own or MethodType(getattr(type(connection), name), connection)
-            self._leave_to_parent()
-            return method(original, *args, **kwargs)
-
-        setattr(connection, name, wrapped)
-
-
-def _is_made_by_django(sid: object) -> bool:
+def _is_named_by_django(sid: object) -> bool:
     return DJANGO_SAVEPOINT.fullmatch(str(sid)) is not None

@@ -1,10 +1,10 @@
-"""What receivers cannot do to the connection whose transaction has just ended."""
+"""A connection whose transaction has just ended refuses the queries of receivers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from django.db.transaction import TransactionManagementError
 
@@ -16,7 +16,7 @@ FLAGS = ("in_atomic_block", "commit_on_exit", "needs_rollback")
 
 
 @contextmanager
-def sealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def queries_blocked(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """
     Refuse queries on a connection, and leave Django's view of it as it was.
 
@@ -32,27 +32,12 @@ def sealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
             setattr(connection, name, value)
 
 
-@contextmanager
-def unsealed(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """
-    Let this app itself query a sealed connection that is still in a transaction: only a
-    savepoint of it has rolled back.
-    """
-    connection.execute_wrappers.remove(_refuse_query)
-    # What made the caller roll back to the savepoint is undone by that.
-    connection.needs_rollback = False
-    try:
-        yield
-    finally:
-        connection.execute_wrappers.append(_refuse_query)
-
-
-def is_sealed(connection: BaseDatabaseWrapper) -> bool:
+def is_blocked(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the connection refuses queries at present."""
     return _refuse_query in connection.execute_wrappers
 
 
-def _refuse_query(*args: Any) -> NoReturn:
+def _refuse_query(*args: object) -> NoReturn:
     raise TransactionManagementError(
         "A receiver of transaction_rolled_back must not query the connection whose "
         "transaction has just ended."

@@ -208,7 +208,10 @@ def test_autocommit_that_the_settings_turn_off_is_a_transaction(
     assert replay_cache.reserve("a")
 
 
-METHODS = ("commit", "rollback", "close", "savepoint", "savepoint_rollback", "set_autocommit")
+METHODS = (
+    *("commit", "rollback", "close", "set_autocommit"),
+    *("savepoint", "savepoint_rollback", "savepoint_commit"),
+)
 
 
 def test_a_connection_that_never_held_a_reservation_is_not_touched(
@@ -232,7 +235,9 @@ def use_them_all(connection: Any) -> None:
     """Call each of the wrapped methods once, or more."""
     with transaction.atomic():
         assert release_on_rollback(replay_cache.reserve("a"))
-        connection.savepoint_rollback(connection.savepoint())
+        savepoint = connection.savepoint()
+        connection.savepoint_rollback(savepoint)
+        connection.savepoint_commit(savepoint)
     with transaction.atomic():
         assert release_on_rollback(replay_cache.reserve("b"))
         transaction.set_rollback(True)

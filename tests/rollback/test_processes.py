@@ -125,7 +125,7 @@ settings.configure(
 )
 django.setup()
 from django.db import connection, transaction
-from jti_replay import ledger, release_on_rollback, replay_cache
+from jti_replay import release_on_rollback, replay_cache
 with transaction.atomic():
     connection.cursor().execute("CREATE TABLE work (name text)")
     assert release_on_rollback(replay_cache.reserve("a", float(sys.argv[3])))

@@ -20,10 +20,10 @@ from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.lost_replies import LostReplies, LostReply
 from jti_replay.conf.rules import check_seconds, wrong_type
-from jti_replay.reservation.events import Subject
+from jti_replay.reservation.events import JTIEvent
 from jti_replay.reservation.key import JTIKey
 from jti_replay.rollback.ledger import Ledger
-from jti_replay.rollback.query_block import is_sealed
+from jti_replay.rollback.query_block import is_blocked
 from jti_replay.steps import run
 
 from .connections import PrivateConnections
@@ -111,7 +111,7 @@ class DatabaseCache(BaseReplayCache):
 
     def release_digest(self, digest: bytes, namespace: str) -> bool:
         """Give a jti back by its digest and namespace as the table shows them."""
-        event = partial(Subject, self, "", namespace, stored=digest)
+        event = partial(JTIEvent, self, "", namespace, stored=digest)
         return run(self._release(JTIKey(digest, namespace), None, event))
 
     def joins(self, using: str) -> bool:
@@ -206,7 +206,7 @@ class DatabaseCache(BaseReplayCache):
     @contextmanager
     def _connection(self) -> Iterator[BaseDatabaseWrapper]:
         """Give Django's connection if a reserve may join its transaction, or a private one."""
-        if self.join and not is_sealed(connections[self.location]):
+        if self.join and not is_blocked(connections[self.location]):
             yield connections[self.location]
             return
         with self._private_connections.use() as connection:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 
 from jti_replay.rollback.ledger import Ledger, Transaction
-from jti_replay.rollback.query_block import is_sealed
+from jti_replay.rollback.query_block import is_blocked
 
 from .joined_rows import JoinedRelease, find_joined_row, leave_row
 from .table import Table
@@ -61,7 +61,7 @@ class Releases:
         self, digest: bytes, number: int | None, transaction: Transaction | None
     ) -> bool:
         connection = connections[self._location]
-        has_ended = is_sealed(connection)  # A transaction, or a savepoint.
+        has_ended = is_blocked(connection)  # A transaction, or a savepoint.
         if has_ended and transaction and transaction.rolled_back:
             return True  # The row went with it.
         if not self._is_open(connection, has_ended):
@@ -95,7 +95,7 @@ class Releases:
         after_rollback: Callable[[], object] | None,
     ) -> bool:
         delete = partial(self._delete, connection, digest, number)
-        if is_sealed(connection):
+        if is_blocked(connection):
             freed = delete()
         else:
             freed = self._table.release(connection, digest, number, joined=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from jti_replay.rollback.query_block import is_sealed
+from jti_replay.rollback.query_block import is_blocked
 
 IDLE, IN_ERROR = 0, 3
 """What libpq says of a connection without a transaction, and of one that can only roll back."""
@@ -39,7 +39,7 @@ def session_of(connection: BaseDatabaseWrapper) -> Session | None:
     """
     if connection.vendor != "postgresql":
         return None
-    if _sets_its_schema_itself(connection) and not is_sealed(connection):
+    if _sets_its_schema_itself(connection) and not is_blocked(connection):
         connection.cursor().close()
     raw: Any = connection.connection
     if raw is None:

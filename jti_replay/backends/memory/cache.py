@@ -16,7 +16,7 @@ from jti_replay.backends.findings import Finding
 from jti_replay.backends.memory.diagnosis import examine_memory
 from jti_replay.exceptions import CacheError, CacheFull
 from jti_replay.reservation import Reservation
-from jti_replay.reservation.events import Subject
+from jti_replay.reservation.events import JTIEvent
 from jti_replay.reservation.key import JTIKey
 from jti_replay.signals import jti_reserved
 
@@ -168,12 +168,11 @@ class InMemoryCache(BaseReplayCache):
                 reservation._namespace = namespace
                 reservation._owner = owner
                 reservation._expiry = second.expiry
-                reservation._fate = None
                 reservation._origin = (
                     None if request is None else (weakref.ref(request), profile)
                 )
                 if jti_reserved.receivers:
-                    Subject.of(reservation).reserved()
+                    JTIEvent.of(reservation).send_reserved()
                 return reservation
         return super().reserve(
             jti,

@@ -10,12 +10,15 @@ from tests.rollback.attempts import BY_HAND, WAYS, Attempt
 from tests.servers import missing
 from tests.servers.postgresql import MISSING
 
-DATABASES = {"sqlite": "default", "postgresql": "postgres"}
+DATABASES = {"sqlite": "default", "postgresql": "postgres", "mariadb": "mariadb"}
 
 
 @pytest.fixture(params=DATABASES.values(), ids=DATABASES)
-def using(request: pytest.FixtureRequest, transactional_db: None, use_cache: UseCache) -> str:
+def using(request: pytest.FixtureRequest, use_cache: UseCache) -> str:
     """The alias of each database in turn, which also keeps the jtis."""
+    if request.param == "mariadb":
+        request.getfixturevalue("mariadb_database")
+    request.getfixturevalue("transactional_db")
     if request.param not in connections.databases:
         missing(MISSING)
     use_cache(request.param)

@@ -1,0 +1,62 @@
+"""Send a signal to receivers that decide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+
+from .shield import Shield
+
+if TYPE_CHECKING:
+    from django.dispatch import Signal
+
+logger = logging.getLogger("jti_replay")
+
+
+def send(signal: Signal, **arguments: Any) -> None:
+    """
+    Send a signal. Django logs receivers that fail; open transactions stay as they were.
+
+    Raises only what interrupts a receiver, such as :exc:`KeyboardInterrupt`.
+    """
+    shield = Shield()
+    try:
+        shield.raise_()
+        signal.send_robust(**arguments)
+    except Exception:
+        # Async receivers cannot run where an event loop runs already: Django raises.
+        logger.exception("A signal did not reach all of its receivers.")
+    finally:
+        shield.lower()
+
+
+async def asend(signal: Signal, **arguments: Any) -> None:
+    """Async version of :func:`send`."""
+    try:
+        await _asend_shielded(signal, arguments)
+    except Exception:
+        logger.exception("A signal did not reach all of its receivers.")
+
+
+async def _asend_shielded(signal: Signal, arguments: dict[str, Any]) -> None:
+    shield = Shield()
+    try:
+        # The transactions are those of the thread in which Django runs a task's sync code.
+        is_raised = await sync_to_async(shield.raise_)()
+        await signal.asend_robust(**arguments)
+    except GeneratorExit:
+        shield.lower()  # The event loop is gone: nothing can be awaited any more.
+        raise
+    except BaseException:
+        await _lower(shield)
+        raise
+    if is_raised:
+        await _lower(shield)
+
+
+async def _lower(shield: Shield) -> None:
+    # A task that is cancelled for the second time must not stop it.
+    await asyncio.shield(asyncio.ensure_future(sync_to_async(shield.lower)()))

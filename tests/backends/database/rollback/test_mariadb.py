@@ -1,0 +1,223 @@
+"""A transaction on MariaDB decides on a jti that another store holds."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from django.db import Error, OperationalError, connections, transaction
+
+from jti_replay import Reservation, release_on_rollback, replay_cache
+from tests.models import Work
+from tests.rollback.attempts import WAYS as ATTEMPTS
+from tests.rollback.attempts import Attempt
+from tests.rollback.blocks import failing_block
+from tests.rollback.hidden_ends import (
+    ENDS,
+    FOLLOWED_BY,
+    WAYS,
+    more_work,
+    raises,
+    swallowed_error,
+    work_with_hidden_end,
+)
+from tests.rollback.tokens import PROFILE
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@pytest.fixture
+def mariadb(mariadb_database: None, transactional_db: None, settings: Any) -> Iterator[str]:
+    """The alias of a real MariaDB. The default cache is in memory."""
+    settings.JTI_REPLAY = {"PROFILES": {"default": PROFILE}}
+    yield "mariadb"
+    connections["mariadb"].close()  # What was locked or lost is not for the next test.
+
+
+@pytest.fixture(params=ATTEMPTS)
+def attempt(
+    request: pytest.FixtureRequest, mariadb: str, make_attempt: Callable[..., Attempt]
+) -> Attempt:
+    """An attempt in each way."""
+    return make_attempt(mariadb, request.param)
+
+
+@pytest.mark.parametrize("end", ENDS, ids=attrgetter("__name__"))
+@pytest.mark.parametrize("then", FOLLOWED_BY, ids=attrgetter("__name__"))
+@pytest.mark.parametrize("way", WAYS["mysql"])
+def test_a_hidden_commit_uses_the_token_up(
+    way: str, mariadb: str, make_attempt: Callable[..., Attempt], then: Any, end: Any
+) -> None:
+    """A token whose work was committed behind Django's back is not accepted again."""
+    attempt = make_attempt(mariadb, "decorator")
+    attempt.run(work_with_hidden_end(attempt, way, then, end))
+    connections[mariadb].close()
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+@pytest.mark.parametrize("way", set(WAYS["mysql"]) - {"driver"})
+def test_a_lost_connection_does_not_hide_it(
+    way: str, mariadb: str, make_attempt: Callable[..., Attempt]
+) -> None:
+    """The statement that committed was noticed while the server could be asked."""
+    attempt = make_attempt(mariadb, "decorator")
+    attempt.run(work_with_hidden_end(attempt, way, kill, more_work))
+    connections[mariadb].close()
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+def kill(attempt: Attempt) -> None:
+    """End the session of the connection, which does not notice yet."""
+    connection = connections[attempt.using]
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute(f"KILL {connection.connection.thread_id()}")
+    other.close()
+
+
+def test_a_manual_transaction_knows_a_hidden_commit(mariadb: str) -> None:
+    """With autocommit off, rollback() releases nothing that was committed."""
+    transaction.set_autocommit(False, mariadb)
+    try:
+        assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+        Work.objects.using(mariadb).create(name="work")
+        WAYS["mysql"]["TRUNCATE"](connections[mariadb].cursor())
+        transaction.rollback(mariadb)
+    finally:
+        transaction.set_autocommit(True, mariadb)
+    assert replay_cache.reserve("a") is None
+
+
+def test_a_rollback_gives_the_token_back(attempt: Attempt) -> None:
+    """An exception from the view releases."""
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        raises(attempt)
+
+    assert attempt.run(work) is not None
+    assert not attempt.stored()
+    assert attempt.was_released()
+
+
+def test_a_commit_uses_the_token_up(attempt: Attempt) -> None:
+    """COMMIT keeps."""
+    assert attempt.run(lambda reservation: attempt.store()) is None
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+def test_an_inner_commit_and_an_outer_rollback_give_back(mariadb: str) -> None:
+    """A savepoint that is released leaves the decision to the transaction."""
+    with failing_block(mariadb), transaction.atomic(mariadb), transaction.atomic(mariadb):
+        assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+        Work.objects.using(mariadb).create(name="work")
+    assert replay_cache.reserve("a")
+
+
+def test_a_lost_connection_gives_the_token_back(attempt: Attempt) -> None:
+    """A connection that is lost before COMMIT, and noticed by a query, releases."""
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        kill(attempt)
+        more_work(attempt)
+
+    assert isinstance(attempt.run(work), Error)
+    connections[attempt.using].close()
+    assert not attempt.stored()
+    assert attempt.was_released()
+
+
+def test_a_connection_lost_at_commit_uses_the_token_up(attempt: Attempt) -> None:
+    """Whether the COMMIT was carried out is not known."""
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        kill(attempt)
+
+    assert isinstance(attempt.run(work), Error)
+    connections[attempt.using].close()
+    assert not attempt.was_released()
+
+
+LOCK = "SELECT id FROM tests_work WHERE name = %s FOR UPDATE"
+
+
+@pytest.mark.parametrize(
+    "then", [raises, swallowed_error, more_work], ids=attrgetter("__name__")
+)
+def test_a_deadlock_is_a_rollback(
+    mariadb: str, make_attempt: Callable[..., Attempt], then: Callable[[Attempt], None]
+) -> None:
+    """A deadlock rolls back; what follows it decides."""
+    Work.objects.using(mariadb).bulk_create([Work(name="mine"), Work(name="theirs")])
+    attempt = make_attempt(mariadb, "decorator")
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        lose_a_deadlock(mariadb)
+        then(attempt)
+
+    attempt.run(work)
+    assert not attempt.stored()
+    assert attempt.was_released() is (then is raises)
+
+
+def test_a_hidden_commit_after_a_deadlock_uses_the_token_up(
+    mariadb: str, make_attempt: Callable[..., Attempt]
+) -> None:
+    """The transaction in which the view tries again is watched like the first one."""
+    Work.objects.using(mariadb).bulk_create([Work(name="mine"), Work(name="theirs")])
+    attempt = make_attempt(mariadb, "decorator")
+
+    def work(reservation: Reservation) -> None:
+        lose_a_deadlock(mariadb)
+        work_with_hidden_end(attempt, "driver", raises)(reservation)
+
+    attempt.run(work)
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+def test_a_deadlock_after_a_hidden_commit_uses_the_token_up(
+    mariadb: str, make_attempt: Callable[..., Attempt]
+) -> None:
+    """What a deadlock rolled back is what came after the COMMIT."""
+    Work.objects.using(mariadb).bulk_create([Work(name="mine"), Work(name="theirs")])
+    attempt = make_attempt(mariadb, "decorator")
+
+    def deadlock(attempt: Attempt) -> None:
+        lose_a_deadlock(mariadb)
+
+    attempt.run(work_with_hidden_end(attempt, "SQL", deadlock, raises))
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+def lose_a_deadlock(using: str) -> None:
+    """Be the victim of a deadlock, which is the lighter transaction, and swallow the error."""
+    locked = threading.Event()
+    cursor = connections[using].cursor()
+    cursor.execute(LOCK, ["mine"])
+
+    def win() -> None:
+        with transaction.atomic(using):
+            Work.objects.using(using).bulk_create(Work(name=f"row {n}") for n in range(50))
+            with connections[using].cursor() as other:
+                other.execute(LOCK, ["theirs"])
+                locked.set()
+                other.execute(LOCK, ["mine"])
+        connections[using].close()
+
+    winner = threading.Thread(target=win)
+    winner.start()
+    assert locked.wait(10)
+    with pytest.raises(OperationalError, match="Deadlock"):
+        cursor.execute(LOCK, ["theirs"])
+    winner.join(10)
