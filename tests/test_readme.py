@@ -10,7 +10,6 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import django.conf
 import pytest
 from django.core.checks import run_checks
 
@@ -91,8 +90,9 @@ SETTINGS_BLOCKS = [
 def test_the_settings_that_are_shown_pass_the_checks(code: str, settings: Any) -> None:
     names: dict[str, Any] = {"INSTALLED_APPS": []}
     exec(code, names)
-    settings.JTI_REPLAY = names["JTI_REPLAY"]
-    settings.CACHES = names.get("CACHES", django.conf.settings.CACHES)
+    for name in filter(str.isupper, names):
+        if name not in ("INSTALLED_APPS", "DATABASES"):
+            setattr(settings, name, names[name])
     found = run_checks(include_deployment_checks=True)
     of_ours = {message.id for message in found if str(message.id).startswith("jti_replay")}
     assert of_ours == ({"jti_replay.W001"} if replay_cache.is_shared is False else set())
@@ -168,14 +168,14 @@ def test_the_defaults_are_as_documented() -> None:
     from jti_replay.backends import base
     from jti_replay.backends.database import cache as database
     from jti_replay.backends.memory import cache as memory
-    from jti_replay.backends.redis import cache as redis
+    from jti_replay.backends.redis.options import RedisOptions
     from jti_replay.profiles.rules import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 
     for row in (
         f"| `TTL` | seconds | `{base.DEFAULT_TTL}` |",
         f"`max_entries` (int, `{memory.DEFAULT_MAX_ENTRIES:_}`)",
-        f'`prefix` (str, `"{redis.DEFAULT_PREFIX}"`)',
-        f"`timeout` (seconds, `{redis.DEFAULT_TIMEOUT}`)",
+        f'`prefix` (str, `"{RedisOptions().prefix}"`)',
+        f"`timeout` (seconds, `{RedisOptions().timeout}`)",
         f"`join` (bool, `True`), `timeout` (seconds, `{database.DEFAULT_TIMEOUT}`)",
         f"| `LEEWAY` | seconds | `{DEFAULT_LEEWAY}` |",
         f"| `MAX_LIFETIME` | seconds | `{DEFAULT_MAX_LIFETIME}` |",

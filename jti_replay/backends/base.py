@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
+from jti_replay.backends.handover import add_in_thread
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.cold_start import ACCEPT, REFUSE, first_use, refuse_cold_start
@@ -97,7 +98,7 @@ class BaseReplayCache:
 
     async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Async version of :meth:`add`."""
-        return await sync_to_async(self.add)(key, deadline)
+        return await add_in_thread(partial(self.add, key, deadline), partial(self.remove, key))
 
     def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import redis
 
-from jti_replay.backends.redis import RedisCache
 from jti_replay.backends.redis.diagnosis import entries as redis_entries
 from jti_replay.backends.redis.diagnosis.durability import judge_append_only
 from jti_replay.backends.redis.diagnosis.replicas import judge_replicas
 from jti_replay.backends.redis.diagnosis.server import judge_memory, judge_version
+from jti_replay.backends.redis.transport.clients import RedisClients
 from tests.backends.conftest import UseRedis
 from tests.servers import free_port
 from tests.servers.cluster import Cluster
@@ -67,7 +67,7 @@ def test_it_only_reads_and_says_the_same_twice(
     assert own_redis.keys() == []
     assert own_redis.info()["rdb_changes_since_last_save"] == changes
     for found in (first, second):
-        for key in ("latency", "clock-difference", "writes", "memory"):
+        for key in ("latency", "new-connection", "clock-difference", "writes", "memory"):
             del found[key]
     assert first == second
 
@@ -325,7 +325,7 @@ def test_several_servers_are_told_apart(
     findings: Examine, own_redis: redis.Redis, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = [("[::1]:7000", own_redis), ("[::1]:7001", own_redis)]
-    monkeypatch.setattr(RedisCache, "servers", lambda cache: two)
+    monkeypatch.setattr(RedisClients, "servers", lambda clients, call: two)
     cache = use(settings, url_of(own_redis))
     found = [finding for finding in cache.diagnose() if finding.key == "role"]
     assert [finding.text for finding in found] == [

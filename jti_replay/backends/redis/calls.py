@@ -1,4 +1,4 @@
-"""Running a script in a Redis, so that a lost message is made up for, within the time limit."""
+"""Scripts are run in a Redis so that a lost message is made up for, within the time limit."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from redis.exceptions import (
     ConnectionError,
     MovedError,
     NoScriptError,
+    RedisError,
     SlotNotCoveredError,
     TimeoutError,
 )
 
-from jti_replay.backends.redis.transport.stores import AsyncStore, Store
+from jti_replay.steps import Steps
 
 from .scripts import Command, Script
+from .transport.call import Call
+from .transport.clients import RedisClients
+from .transport.replies import is_from_replica
 
 REPEATED = (
-    # Whether the server did what it was asked is unknown. To send it once more does no harm:
-    # by the owner token the script recognises what the first one did.
+    # The outcome is unknown. To send it once more does no harm: by the owner token the script
+    # recognises what the first one did.
     ConnectionError,
     TimeoutError,
     # The map of the cluster is an old one.
@@ -31,101 +35,82 @@ REPEATED = (
 """The errors after which a second attempt is made."""
 
 
-def run(
-    store: Store,
-    script: Script,
-    keys: Sequence[bytes],
-    arguments: Sequence[Any],
-    deadline: float,
-    along: Sequence[Command] = (),
-) -> list[Any]:
-    """
-    Run a script, and on the same connection the commands that go along with it. Return their
-    replies. If the message is lost it is sent a second time. Raises what went wrong with the
-    script; an error of a command that goes along is returned in its place.
-    """
-    try:
-        return attempt(store, script, keys, arguments, deadline, along)
-    except REPEATED:
-        if not store.recover(deadline):
-            raise
-        return attempt(store, script, keys, arguments, deadline, along)
+class Scripts:
+    """The ways to run a script, as the steps of :mod:`jti_replay.steps`."""
 
+    def __init__(self, clients: RedisClients) -> None:
+        self._clients = clients
 
-def attempt(
-    store: Store,
-    script: Script,
-    keys: Sequence[bytes],
-    arguments: Sequence[Any],
-    deadline: float,
-    along: Sequence[Command] = (),
-) -> list[Any]:
-    """Do what :func:`run` does, once."""
-    replies = store.send(keys[0], [script.by_sha(keys, arguments), *along], deadline)
-    if isinstance(replies[0], NoScriptError):  # It was restarted, or never saw the script.
-        replies = store.send(keys[0], [script.by_source(keys, arguments), *along], deadline)
-    if isinstance(replies[0], Exception):
-        raise replies[0]
-    return replies
+    def send_once(
+        self,
+        call: Call,
+        script: Script,
+        keys: Sequence[bytes],
+        arguments: Sequence[Any] = (),
+        extra_commands: Sequence[Command] = (),
+    ) -> Steps[list[Any]]:
+        """
+        Run a script, and on the same connection the extra commands. Return their replies.
 
+        Raises what went wrong with the script; an error of an extra command is returned in
+        its place.
+        """
+        commands = [script.by_sha(keys, arguments), *extra_commands]
+        replies: list[Any] = yield self._send(call, keys[0], commands)
+        if isinstance(replies[0], NoScriptError):  # It was restarted, or never saw the script.
+            commands[0] = script.by_source(keys, arguments)
+            replies = yield self._send(call, keys[0], commands)
+        return _checked(replies[:1]) + replies[1:]
 
-def run_each(store: Store, script: Script, keys: Sequence[bytes], deadline: float) -> list[Any]:
-    """Run a script once for each of many keys. Return the replies in any order."""
-    commands = [(key, script.by_source([key], [])) for key in keys]
-    try:
-        return _checked(store.send_each(commands, deadline))
-    except REPEATED:
-        if not store.recover(deadline):
-            raise
-        return _checked(store.send_each(commands, deadline))
+    def send_with_retry(
+        self,
+        call: Call,
+        script: Script,
+        keys: Sequence[bytes],
+        arguments: Sequence[Any] = (),
+        extra_commands: Sequence[Command] = (),
+        *,
+        repeats_lost: bool = True,
+    ) -> Steps[list[Any]]:
+        """
+        Run a script as :meth:`send_once` does, and once more if the message is lost or the
+        server sends it elsewhere.
 
+        Without ``repeats_lost`` it is run once more only if it was certainly not carried out.
+        """
+        try:
+            return (yield from self.send_once(call, script, keys, arguments, extra_commands))
+        except RedisError as error:
+            if (call.unanswered and not repeats_lost) or not (
+                yield from self._can_repeat(call, error)
+            ):
+                raise
+        return (yield from self.send_once(call, script, keys, arguments, extra_commands))
 
-async def arun(
-    store: AsyncStore,
-    script: Script,
-    keys: Sequence[bytes],
-    arguments: Sequence[Any],
-    deadline: float,
-    along: Sequence[Command] = (),
-) -> list[Any]:
-    """Do what :func:`run` does, on the event loop."""
-    try:
-        return await aattempt(store, script, keys, arguments, deadline, along)
-    except REPEATED:
-        if not await store.recover(deadline):
-            raise
-        return await aattempt(store, script, keys, arguments, deadline, along)
+    def send_to_each(
+        self, call: Call, script: Script, keys: Sequence[bytes]
+    ) -> Steps[list[Any]]:
+        """Run a script once for each of many keys. Return the replies in any order."""
+        step = (
+            self._clients.send_each,
+            self._clients.asend_each,
+            ([(key, script.by_source([key], [])) for key in keys], call),
+        )
+        try:
+            return _checked((yield step))
+        except RedisError as error:
+            if not (yield from self._can_repeat(call, error)):
+                raise
+        return _checked((yield step))
 
+    def _send(self, call: Call, key: bytes, commands: Sequence[Command]) -> Any:
+        return self._clients.send, self._clients.asend, (key, commands, call)
 
-async def aattempt(
-    store: AsyncStore,
-    script: Script,
-    keys: Sequence[bytes],
-    arguments: Sequence[Any],
-    deadline: float,
-    along: Sequence[Command] = (),
-) -> list[Any]:
-    """Do what :func:`attempt` does, on the event loop."""
-    by_sha, by_source = script.by_sha(keys, arguments), script.by_source(keys, arguments)
-    replies = await store.send(keys[0], [by_sha, *along], deadline)
-    if isinstance(replies[0], NoScriptError):
-        replies = await store.send(keys[0], [by_source, *along], deadline)
-    if isinstance(replies[0], Exception):
-        raise replies[0]
-    return replies
-
-
-async def arun_each(
-    store: AsyncStore, script: Script, keys: Sequence[bytes], deadline: float
-) -> list[Any]:
-    """Do what :func:`run_each` does, on the event loop."""
-    commands = [(key, script.by_source([key], [])) for key in keys]
-    try:
-        return _checked(await store.send_each(commands, deadline))
-    except REPEATED:
-        if not await store.recover(deadline):
-            raise
-        return _checked(await store.send_each(commands, deadline))
+    def _can_repeat(self, call: Call, error: RedisError) -> Steps[bool]:
+        if not isinstance(error, REPEATED) and not is_from_replica(error):
+            return False
+        can: bool = yield self._clients.recover, self._clients.arecover, (call,)
+        return can
 
 
 def _checked(replies: list[Any]) -> list[Any]:

@@ -1,38 +1,42 @@
-"""What is wrong with the settings of a cache in Redis."""
+"""System checks of a cache in Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.utils.module_loading import import_string
-from django_redis.cache import RedisCache as DjangoRedisCache
 
-from jti_replay.backends.redis.transport.connector import Connector, load_factory
 from jti_replay.conf.rules import check_seconds, wrong_type
 
-if TYPE_CHECKING:
-    from .cache import RedisCache
+from .options import RedisOptions
+from .transport.aliases import DJANGO, DJANGO_REDIS, UnsuitableAlias, alias_of
+from .transport.connector import Connector, load_factory
 
 UNUSABLE = "jti_replay.E014"
 """The id of all that is of the right type, and cannot work."""
 
 
-def check_redis(cache: RedisCache) -> list[CheckMessage]:
-    """Refuse options that cannot work, and a location that django-redis does not serve."""
-    of = f"of the replay cache {cache.alias!r}"
+def check_redis(
+    alias: str, location: str, options: RedisOptions, connector: Connector
+) -> list[CheckMessage]:
+    """
+    Refuse options that cannot work, and a location that leads to no Redis.
+
+    ``alias`` is that of the replay cache, ``location`` that of ``settings.CACHES``.
+    """
+    of = f"of the replay cache {alias!r}"
     messages = [
-        *_check_prefix(f"prefix {of}", cache.prefix, is_cluster=cache.connector.is_cluster),
-        *_check_wait(f"timeout {of}", "timeout", cache.timeout),
-        *_check_wait(f"replica_timeout {of}", "replica_timeout", cache.replica_timeout),
-        *_check_replicas(f"replicas {of}", cache.replicas),
-        *_check_client_factory(f"client_factory {of}", cache.client_factory),
-        *_check_location(cache),
+        *_check_prefix(f"prefix {of}", options.prefix, is_cluster=options.is_cluster),
+        *_check_wait(f"timeout {of}", "timeout", options.timeout),
+        *_check_wait(f"replica_timeout {of}", "replica_timeout", options.replica_timeout),
+        *_check_replicas(f"replicas {of}", options.replicas),
+        *_check_client_factory(f"client_factory {of}", options.client_factory),
+        *_check_location(alias, location),
     ]
-    if not messages and cache.replicas:
-        messages += _check_time_for_replicas(of, cache.replica_timeout, cache.connector)
+    if not messages:
+        messages += _check_client(alias, location, connector)
+    if not messages and options.replicas:
+        messages += _check_time_for_replicas(of, options.replica_timeout, connector)
     return messages
 
 
@@ -97,27 +101,41 @@ def _check_client_factory(where: str, path: Any) -> list[CheckMessage]:
     ]
 
 
-def _check_location(cache: RedisCache) -> list[CheckMessage]:
-    caches: Mapping[str, Any] = settings.CACHES
+def _check_location(alias: str, location: str) -> list[CheckMessage]:
     try:
-        backend = import_string(caches[cache.location]["BACKEND"])
-    except KeyError:
-        problem = "settings.CACHES does not name"
-    except ImportError:
-        problem = "names a BACKEND that cannot be imported"
-    else:
-        if issubclass(backend, DjangoRedisCache):
-            return []
-        problem = "is not served by django-redis"
-    return [
-        Error(
-            f"The replay cache {cache.alias!r} is to use the cache {cache.location!r}, which "
-            f"{problem}.",
-            hint="Set LOCATION to an alias of settings.CACHES whose BACKEND is "
-            "'django_redis.cache.RedisCache'.",
-            id="jti_replay.E005",
-        )
-    ]
+        alias_of(location)
+    except UnsuitableAlias as error:
+        return [
+            Error(
+                f"The replay cache {alias!r} is to use the cache {location!r}, which {error}.",
+                hint="Set LOCATION to an alias of settings.CACHES whose BACKEND is "
+                f"{DJANGO_REDIS!r} or {DJANGO!r}.",
+                id="jti_replay.E005",
+            )
+        ]
+    except Exception as error:
+        return [_unusable_settings(alias, location, error)]
+    return []
+
+
+def _check_client(alias: str, location: str, connector: Connector) -> list[CheckMessage]:
+    # What cannot work is found by making what a request would make. Nothing connects yet.
+    try:
+        connector.try_settings()
+    except Exception as error:
+        return [_unusable_settings(alias, location, error)]
+    return []
+
+
+def _unusable_settings(alias: str, location: str, error: Exception) -> CheckMessage:
+    return Error(
+        f"The replay cache {alias!r} cannot connect with the settings of the cache "
+        f"{location!r}: {type(error).__name__}: {error}",
+        hint=f"Correct settings.CACHES[{location!r}], or set LOCATION to another alias. A "
+        "CLIENT_CLASS that spreads keys over servers by itself, such as ShardClient, cannot "
+        "be used; a Redis Cluster can, by OPTIONS['client_factory'].",
+        id="jti_replay.E036",
+    )
 
 
 def _check_time_for_replicas(

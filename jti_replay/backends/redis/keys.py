@@ -15,7 +15,7 @@ class Keys:
     """The keys of one server: the prefix, and then the digest."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix.encode()
+        self.prefix = prefix.encode()
 
     def entry(self, digest: bytes) -> bytes:
         """Return the key of a digest."""
@@ -27,10 +27,10 @@ class Keys:
 
     def markers(self) -> list[bytes]:
         """Return the keys of all markers."""
-        return [self._prefix + MARKER]
+        return [self.prefix + MARKER]
 
     def _place(self, digest: bytes) -> bytes:
-        return self._prefix
+        return self.prefix
 
 
 class ClusterKeys(Keys):
@@ -44,4 +44,4 @@ class ClusterKeys(Keys):
         return [self.marker(bytes([first])) for first in range(256)]
 
     def _place(self, digest: bytes) -> bytes:
-        return b"%b{%02x}" % (self._prefix, digest[0])
+        return b"%b{%02x}" % (self.prefix, digest[0])

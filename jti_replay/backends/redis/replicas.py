@@ -1,4 +1,4 @@
-"""Whether replicas have what was written: then a failover to one of them does not forget it."""
+"""Reservations that count only once replicas have them: a failover does not forget them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from .scripts import Command
+
+SHORTEST_WAIT = 1
+"""Milliseconds. To ``WAIT``, 0 means without end."""
 
 
 class TooFewReplicas(RedisError):
@@ -22,10 +25,10 @@ def wait_command(replicas: int, seconds: float) -> Command:
     Return the command that waits for replicas to have what was written before it on its own
     connection. It must go along with what it is about, and stand outside of a transaction.
     """
-    return ("WAIT", replicas, max(1, round(seconds * 1000)))
+    return ("WAIT", replicas, max(SHORTEST_WAIT, round(seconds * 1000)))
 
 
-def shortage(acks: Sequence[Any], replicas: int) -> Exception | None:
+def missing_replicas(acks: Sequence[Any], replicas: int) -> Exception | None:
     """Return what is wrong with the replies to :func:`wait_command`, of which there is one."""
     for answer in acks:
         if isinstance(answer, Exception):

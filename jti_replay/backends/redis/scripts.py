@@ -59,7 +59,7 @@ READ_MARK = Script("return (redis.call('GET', KEYS[1]) or 0) + 0")
 MARK = Script(_MARK.format(marker=1) + "return since + 0")
 """Answers with the moment of the marker, negative if it had to be written."""
 
-RESERVE_VOUCHED = Script(
+RESERVE_IF_WARM = Script(
     _MARK.format(marker=2) + "if ARGV[3] - since < 0 then return since + 0 end\n" + _RESERVE
 )
 """

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
 
-from jti_replay.backends.redis.transport.async_connections import AsyncConnections
-from jti_replay.backends.redis.transport.exchange import exchange
+from jti_replay.backends.redis.transport.call import Call
+from jti_replay.backends.redis.transport.loop_connections import LoopConnections
+from jti_replay.backends.redis.transport.thread_connections import ThreadConnections
 
 SEEN, NEW = ("EXISTS", "seen"), ("EXISTS", "new")
 
@@ -38,10 +38,11 @@ def test_its_reply_is_not_taken_for_that_of_the_next_call(
 ) -> None:
     server.set("seen", "1")
     pool = redis.ConnectionPool.from_url(redis_url, connection_class=InterruptedConnection)
-    with redis.Redis.from_pool(pool) as client:
-        with pytest.raises(Interruption):
-            exchange(client, [SEEN])
-        assert exchange(client, [NEW]) == [0]
+    connections = ThreadConnections(pool, 5)
+    with pytest.raises(Interruption):
+        connections.exchange([SEEN], Call(5))
+    assert connections.exchange([NEW], Call(5)) == [0]
+    connections.close()
 
 
 async def test_nor_is_it_on_an_event_loop(server: redis.Redis, redis_url: str) -> None:
@@ -49,8 +50,8 @@ async def test_nor_is_it_on_an_event_loop(server: redis.Redis, redis_url: str) -
     pool = redis.asyncio.ConnectionPool.from_url(
         redis_url, connection_class=AsyncInterruptedConnection
     )
-    connections, deadline = AsyncConnections(pool, 5), time.monotonic() + 5
+    connections = LoopConnections(pool, 5)
     with pytest.raises(Interruption):
-        await connections.exchange([SEEN], deadline)
-    assert await connections.exchange([NEW], deadline) == [0]
+        await connections.exchange([SEEN], Call(5))
+    assert await connections.exchange([NEW], Call(5)) == [0]
     await connections.aclose()

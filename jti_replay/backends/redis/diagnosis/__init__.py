@@ -2,54 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
+from redis import Redis
 from redis.exceptions import ResponseError
 
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.latency import examine_clock, examine_latency
+from jti_replay.backends.redis.keys import Keys
 
+from .connecting import examine_connecting
 from .durability import examine_durability
 from .entries import examine_entries
 from .replicas import examine_replicas
 from .server import examine_server
 from .sharing import examine_sharing
 
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from jti_replay.backends.redis.cache import RedisCache
-
 Examination = Callable[[], Iterator[Finding]]
 
 
-def examine_redis(cache: RedisCache) -> Iterator[Finding]:
-    """Ask the server, or each primary of a cluster, and try the cache itself."""
-    servers = cache.servers()
+def examine_redis(
+    servers: Sequence[tuple[str, Redis]],
+    *,
+    location: str,
+    keys: Keys,
+    wait: float,
+    timeout: float,
+    refuses_cold_start: bool,
+) -> Iterator[Finding]:
+    """
+    Ask the server, or each primary of a cluster.
+
+    ``location`` is its alias in ``settings.CACHES``; the other arguments are what a cache
+    that keeps its entries there goes by. Times are in seconds.
+    """
     for name, server in servers:
-        for finding in _examine_server(cache, server):
-            yield replace(finding, text=f"{name}: {finding.text}") if name else finding
-    yield from examine_sharing(cache)
-
-
-def _examine_server(cache: RedisCache, server: Redis) -> Iterator[Finding]:
-    with suppress(ResponseError):  # It answers. What it forbids is said below.
-        server.ping()
-    yield Finding.ok("reachable", True, "It answers.")
-    yield from _permitted(
-        {
-            "latency": partial(examine_latency, server.ping, cache.connector.wait),
+        with suppress(ResponseError):  # It answers. What it forbids is said below.
+            server.ping()
+        yield _of(name, Finding.ok("reachable", True, "It answers."))
+        examinations: dict[str, Examination] = {
+            "latency": partial(examine_latency, server.ping, wait),
+            "new-connection": partial(examine_connecting, server, timeout),
             "clock-difference": partial(examine_clock, partial(_time, server)),
             "server": partial(examine_server, server),
-            "persistence": partial(examine_durability, cache, server),
+            "persistence": partial(examine_durability, server, refuses_cold_start),
             "replicas": partial(examine_replicas, server),
-            "entries": partial(examine_entries, cache, server),
+            "entries": partial(examine_entries, server, keys),
         }
-    )
+        for finding in _permitted(examinations):
+            yield _of(name, finding)
+    yield from examine_sharing(location)
+
+
+def _of(name: str, finding: Finding) -> Finding:
+    return replace(finding, text=f"{name}: {finding.text}") if name else finding
 
 
 def _permitted(examinations: dict[str, Examination]) -> Iterator[Finding]:

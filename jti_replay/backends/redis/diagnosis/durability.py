@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+from redis import Redis
 
 from jti_replay.backends.findings import Finding
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from jti_replay.backends.redis.cache import RedisCache
 
 HINT = "Set 'appendonly yes' and 'appendfsync always'."
 
 
-def examine_durability(cache: RedisCache, server: Redis) -> Iterator[Finding]:
+def examine_durability(server: Redis, refuses_cold_start: bool) -> Iterator[Finding]:
     """Ask how it writes to disk."""
     if server.info("persistence")["aof_enabled"]:
         yield judge_append_only(server.config_get("appendfsync")["appendfsync"])
     elif server.config_get("save")["save"]:
-        yield judge_snapshots(cache.refuses_cold_start)
+        yield judge_snapshots(refuses_cold_start)
     else:
-        yield judge_nothing(cache.refuses_cold_start)
+        yield judge_nothing(refuses_cold_start)
 
 
 def judge_append_only(fsync: str | None) -> Finding:

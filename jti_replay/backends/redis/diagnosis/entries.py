@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from redis import Redis
 from redis.client import NEVER_DECODE
 
 from jti_replay.backends.findings import Finding
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from jti_replay.backends.redis.cache import RedisCache
+from jti_replay.backends.redis.keys import Keys
 
 MOST_KEYS = 10_000
 BATCH = 1_000
 
 
-def examine_entries(cache: RedisCache, server: Redis) -> Iterator[Finding]:
+def examine_entries(server: Redis, keys: Keys) -> Iterator[Finding]:
     """Look at some thousand keys: a few trips, none of which holds the server up."""
     own, others, cursor, sample = 0, 0, 0, b""
     execute: Any = server.execute_command
-    prefix, markers = cache.prefix.encode(), set(cache.keys.markers())
+    markers = set(keys.markers())
     while own + others < MOST_KEYS:
         # Not scan(), which would decode the digests for an alias with decode_responses.
-        cursor, keys = execute("SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True})
-        entries = set(keys) - markers
-        ours = [key for key in entries if key.startswith(prefix)]
+        cursor, found = execute("SCAN", cursor, "COUNT", BATCH, **{NEVER_DECODE: True})
+        entries = set(found) - markers
+        ours = [key for key in entries if key.startswith(keys.prefix)]
         own, others = own + len(ours), others + len(entries) - len(ours)
         sample = next(iter(ours), sample)
         if not cursor:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from redis import Redis
 
 from jti_replay.backends.findings import Finding
-
-if TYPE_CHECKING:
-    from redis import Redis
 
 OLDEST = (6, 2)
 

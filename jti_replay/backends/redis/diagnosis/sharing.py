@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from django.conf import settings
 from redis.connection import parse_url
 
 from jti_replay.backends.findings import Finding
 
-if TYPE_CHECKING:
-    from jti_replay.backends.redis.cache import RedisCache
-
 Address: TypeAlias = tuple[str, int, int, str]
 """A host or socket, a port, the number of a database, and the Sentinels that know the host."""
 
 
-def examine_sharing(cache: RedisCache) -> Iterator[Finding]:
+def examine_sharing(location: str) -> Iterator[Finding]:
     """Compare the addresses in the settings. One server under two names is not recognised."""
-    ours = set(_addresses(settings.CACHES[cache.location]))
+    ours = set(_addresses(settings.CACHES[location]))
     others = sorted(
         alias
         for alias, params in settings.CACHES.items()
-        if alias != cache.location and ours & set(_addresses(params))
+        if alias != location and ours & set(_addresses(params))
     )
     if not others:
         yield Finding.ok(
             "shared",
             [],
-            f"No other alias of CACHES uses this database. clear() of {cache.location!r} "
+            f"No other alias of CACHES uses this database. clear() of {location!r} "
             "would forget all jtis.",
         )
         return

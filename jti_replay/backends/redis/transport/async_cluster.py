@@ -1,4 +1,4 @@
-"""A Redis Cluster for one event loop. :mod:`.redis_cluster` says what is peculiar about it."""
+"""A Redis Cluster for one event loop. :mod:`.cluster` is for threads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from redis.exceptions import (
 
 from jti_replay.backends.redis.scripts import Command
 
-from .async_connections import AsyncConnections
-from .limits import WITHOUT_TIMEOUT
+from .call import Call
+from .loop_connections import LoopConnections
 
 
 class AsyncCluster:
@@ -34,15 +34,15 @@ class AsyncCluster:
         self._client: RedisCluster | None = None
         self._failure: Exception | None = None
         self._mapping: asyncio.Task[None] | None = None
-        self._nodes: dict[str, AsyncConnections] = {}
+        self._nodes: dict[str, LoopConnections] = {}
 
-    async def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+    async def send(self, key: bytes, commands: Sequence[Command], call: Call) -> list[Any]:
         """Send commands to the node that holds a key, and on to where it says the key is."""
-        client = await self._connected(deadline)
+        client = await self._connected(call)
         node, asking = _holder(client, key), False
         while True:
             sent = [("ASKING",), *commands] if asking else commands
-            replies = (await self._to(node).exchange(sent, deadline))[-len(commands) :]
+            replies = (await self._to(node).exchange(sent, call))[-len(commands) :]
             answer = replies[0]
             if isinstance(answer, ClusterDownError):  # Or this node has lost touch with it.
                 raise answer
@@ -59,22 +59,23 @@ class AsyncCluster:
                 node = _holder(client, key)
 
     async def send_each(
-        self, commands: Sequence[tuple[bytes, Command]], deadline: float
+        self, commands: Sequence[tuple[bytes, Command]], call: Call
     ) -> list[Any]:
         """Send each command to the node that holds its key, as long as there is time."""
-        client = await self._connected(deadline)
+        client = await self._connected(call)
         shares: dict[ClusterNode, list[Command]] = {}
         for key, command in commands:
             shares.setdefault(_holder(client, key), []).append(command)
         replies: list[Any] = []
         for node, share in shares.items():
-            replies += await self._to(node).exchange(share, deadline)
+            replies += await self._to(node).exchange(share, call)
         return replies
 
-    async def recover(self, deadline: float) -> bool:
-        """Draw the map anew, in the time that is not needed for a second attempt."""
-        await self._map(deadline)
-        return time.monotonic() + self._wait <= deadline
+    async def recover(self, call: Call) -> bool:
+        """Async version of :meth:`.cluster.Cluster.recover`."""
+        call.use_new_connections()
+        await self._map(call)
+        return time.monotonic() + self._wait <= call.deadline
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -86,20 +87,20 @@ class AsyncCluster:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _connected(self, deadline: float) -> RedisCluster:
+    async def _connected(self, call: Call) -> RedisCluster:
         if self._client is None:
-            await self._map(deadline)
+            await self._map(call)
         if self._client is None:
             raise ConnectionError("No node has shown the map of the cluster") from self._failure
         return self._client
 
-    async def _map(self, deadline: float) -> None:
+    async def _map(self, call: Call) -> None:
         # All tasks wait for the same one: many nodes may be dead, and each takes its time.
         if self._mapping is None or self._mapping.done():
             self._mapping = asyncio.create_task(self._draw())
         await asyncio.wait(
             [self._mapping],
-            timeout=max(0, deadline - self._wait - time.monotonic()),
+            timeout=max(0, call.deadline - self._wait - time.monotonic()),
         )
 
     async def _draw(self) -> None:
@@ -111,16 +112,16 @@ class AsyncCluster:
         except Exception as error:
             self._failure = error
 
-    def _to(self, node: ClusterNode) -> AsyncConnections:
+    def _to(self, node: ClusterNode) -> LoopConnections:
         # redis-py's own node fails a command when it has no connection left.
         connections = self._nodes.get(node.name)
         if connections is None:
             pool = ConnectionPool(
                 connection_class=node.connection_class,
                 max_connections=node.max_connections,
-                **{**node.connection_kwargs, **WITHOUT_TIMEOUT},
+                **node.connection_kwargs,
             )
-            connections = self._nodes[node.name] = AsyncConnections(pool, self._wait)
+            connections = self._nodes[node.name] = LoopConnections(pool, self._wait)
         return connections
 
 

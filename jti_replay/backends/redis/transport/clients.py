@@ -4,54 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
-from typing import ClassVar, TypeAlias
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, TypeAlias
+
+from redis import Redis
+
+from jti_replay.backends.redis.scripts import Command
 
 from .async_cluster import AsyncCluster
-from .async_connections import AsyncConnections
+from .call import Call
 from .cluster import Cluster
 from .connector import Connector
+from .loop_connections import LoopConnections
 from .stores import AsyncServer, AsyncStore, Server, Store
 
-LoopKey: TypeAlias = "tuple[asyncio.AbstractEventLoop, RedisClients]"
 LoopStore: TypeAlias = tuple[AsyncStore, AsyncGenerator[None, None]]
+
+HELD_BY_LOOP = "_jti_replay_redis_stores"
+"""
+The attribute of an event loop that holds its stores. So they live exactly as long as it does:
+longer than a cache that other settings replace, and no longer than a loop that is dropped.
+"""
 
 
 class RedisClients:
     """One store for all threads, and one for each event loop: connections belong to a loop."""
 
-    # Those of event loops are held here, so that they stay until their loop ends even if
-    # other settings have replaced the cache by then.
-    _loop_stores: ClassVar[dict[LoopKey, LoopStore]] = {}
-    _loop_lock = threading.Lock()
-
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._store: Store | None = None
 
-    def get(self) -> Store:
-        """Return the store for threads."""
-        if self._store is None:
-            with self._lock:
-                if self._store is None:
-                    self._store = self._make()
-        return self._store
+    # What is asked of a store, for threads and for event loops.
 
-    async def aget(self) -> AsyncStore:
-        """Return the store of the running event loop."""
-        loop = asyncio.get_running_loop()
-        held = self._loop_stores.get((loop, self))
-        if held is not None:
-            return held[0]
-        store = self._amake()
-        closer = self._close_with_loop(loop, store)
-        with self._loop_lock:  # Other threads run other loops.
-            for key in [key for key in self._loop_stores if key[0].is_closed()]:
-                del self._loop_stores[key]
-            self._loop_stores[loop, self] = store, closer
-        await anext(closer)
-        return store
+    def send(self, key: bytes, commands: Sequence[Command], call: Call) -> list[Any]:
+        """Send commands in one go to the server that holds a key. Return their replies."""
+        return self._get().send(key, commands, call)
+
+    async def asend(self, key: bytes, commands: Sequence[Command], call: Call) -> list[Any]:
+        """Async version of :meth:`send`."""
+        return await (await self._aget()).send(key, commands, call)
+
+    def send_each(self, commands: Sequence[tuple[bytes, Command]], call: Call) -> list[Any]:
+        """Send each command to the server that holds its key. Return replies in any order."""
+        return self._get().send_each(commands, call)
+
+    async def asend_each(
+        self, commands: Sequence[tuple[bytes, Command]], call: Call
+    ) -> list[Any]:
+        """Async version of :meth:`send_each`."""
+        return await (await self._aget()).send_each(commands, call)
+
+    def recover(self, call: Call) -> bool:
+        """Prepare for a second attempt. Return whether there is time for it."""
+        return self._get().recover(call)
+
+    async def arecover(self, call: Call) -> bool:
+        """Async version of :meth:`recover`."""
+        return await (await self._aget()).recover(call)
+
+    def servers(self, call: Call) -> list[tuple[str, Redis]]:
+        """Return clients of the servers that hold keys, with their names if there are many."""
+        return self._get().servers(call)
 
     def close(self) -> None:
         """Close the connections of the threads. Those of a loop go with it."""
@@ -60,32 +74,57 @@ class RedisClients:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
-        held = self._loop_stores.get((asyncio.get_running_loop(), self))
+        held = _stores(asyncio.get_running_loop()).get(self)
         if held is not None:
             await held[1].aclose()
+
+    def _get(self) -> Store:
+        if self._store is None:
+            with self._lock:
+                if self._store is None:
+                    self._store = self._make()
+        return self._store
+
+    async def _aget(self) -> AsyncStore:
+        stores = _stores(asyncio.get_running_loop())
+        held = stores.get(self)
+        if held is not None:
+            return held[0]
+        store = self._amake()
+        closer = self._close_with_loop(stores, store)
+        stores[self] = store, closer
+        await anext(closer)
+        return store
 
     def _make(self) -> Store:
         connector = self._connector
         if connector.is_cluster:
             return Cluster(connector.cluster, connector.wait)
-        return Server(connector.server())
+        wait_to_share = connector.wait if connector.blocks else 0
+        return Server(connector.server(), connector.wait, wait_to_share)
 
     def _amake(self) -> AsyncStore:
         connector = self._connector
         if connector.is_cluster:
             return AsyncCluster(connector.async_cluster, connector.wait)
-        # An exchange with the primary may begin with asking Sentinel for it.
-        wait = connector.wait * (2 if connector.is_sentinel else 1)
-        return AsyncServer(AsyncConnections(connector.async_pool(), wait))
+        return AsyncServer(LoopConnections(connector.async_pool(), connector.wait))
 
     async def _close_with_loop(
-        self, loop: asyncio.AbstractEventLoop, store: AsyncStore
+        self, stores: dict[RedisClients, LoopStore], store: AsyncStore
     ) -> AsyncGenerator[None, None]:
         # asyncio ends the async generators of a loop when it shuts it down. That is the one
         # moment at which its connections can still be closed properly.
         try:
             yield
         finally:
-            with self._loop_lock:
-                self._loop_stores.pop((loop, self), None)
+            stores.pop(self, None)
             await store.aclose()
+
+
+def _stores(loop: asyncio.AbstractEventLoop) -> dict[RedisClients, LoopStore]:
+    try:
+        stores: dict[RedisClients, LoopStore] = getattr(loop, HELD_BY_LOOP)
+    except AttributeError:
+        stores = {}
+        setattr(loop, HELD_BY_LOOP, stores)
+    return stores

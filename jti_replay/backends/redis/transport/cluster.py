@@ -20,12 +20,12 @@ from redis.exceptions import (
     ClusterDownError,
     ConnectionError,
     MovedError,
-    TimeoutError,
 )
 
 from jti_replay.backends.redis.scripts import Command
 
-from .exchange import exchange
+from .call import Call
+from .thread_connections import ThreadConnections
 
 
 class Cluster:
@@ -41,21 +41,20 @@ class Cluster:
         self._failure: Exception | None = None
         self._lock = threading.Lock()
         self._mapping: threading.Thread | None = None
+        self._nodes: dict[str, ThreadConnections] = {}
 
-    def send(self, key: bytes, commands: Sequence[Command], deadline: float) -> list[Any]:
+    def send(self, key: bytes, commands: Sequence[Command], call: Call) -> list[Any]:
         """Send commands to the node that holds a key, and on to where it says the key is."""
-        client = self._connected(deadline)
+        client = self._connected(call)
         node, asking = client.get_node_from_key(key), False
         while True:
             sent = [("ASKING",), *commands] if asking else commands
-            replies = exchange(client.get_redis_connection(node), sent)[-len(commands) :]
+            replies = self._to(node).exchange(sent, call)[-len(commands) :]
             answer = replies[0]
             if isinstance(answer, ClusterDownError):  # Or this node has lost touch with it.
                 raise answer
             if not isinstance(answer, AskError):
                 return replies
-            if time.monotonic() + self._wait > deadline:
-                raise TimeoutError("There is no time to follow where the key has gone.")
             asking = not isinstance(answer, MovedError)
             if asking:
                 node = client.get_node(answer.host, answer.port)
@@ -65,29 +64,26 @@ class Cluster:
                 client.nodes_manager.move_slot(answer)
                 node = client.get_node_from_key(key)
 
-    def send_each(
-        self, commands: Sequence[tuple[bytes, Command]], deadline: float
-    ) -> list[Any]:
+    def send_each(self, commands: Sequence[tuple[bytes, Command]], call: Call) -> list[Any]:
         """Send each command to the node that holds its key, as long as there is time."""
-        client = self._connected(deadline)
+        client = self._connected(call)
         shares: dict[Any, list[Command]] = {}
         for key, command in commands:
             shares.setdefault(client.get_node_from_key(key), []).append(command)
         replies: list[Any] = []
         for node, share in shares.items():
-            if time.monotonic() + self._wait > deadline:
-                raise TimeoutError("There is no time for all nodes.")
-            replies += exchange(client.get_redis_connection(node), share)
+            replies += self._to(node).exchange(share, call)
         return replies
 
-    def recover(self, deadline: float) -> bool:
-        """Draw the map anew, in the time that is not needed for a second attempt."""
-        self._map(deadline)
-        return time.monotonic() + self._wait <= deadline
+    def recover(self, call: Call) -> bool:
+        """Draw the map again, in the time that is not needed for a second attempt."""
+        call.use_new_connections()
+        self._map(call)
+        return time.monotonic() + self._wait <= call.deadline
 
-    def servers(self, deadline: float) -> list[tuple[str, Redis]]:
+    def servers(self, call: Call) -> list[tuple[str, Redis]]:
         """Return clients of the primaries."""
-        client = self._connected(deadline)
+        client = self._connected(call)
         primaries = client.get_primaries()
         return [(node.name, client.get_redis_connection(node)) for node in primaries]
 
@@ -97,21 +93,31 @@ class Cluster:
             for node in cast("Any", self._client).get_nodes():
                 self._client.get_redis_connection(node).connection_pool.disconnect()
 
-    def _connected(self, deadline: float) -> Any:  # redis-py does not say its types.
+    def _to(self, node: Any) -> ThreadConnections:
+        pool = cast("Any", self._client).get_redis_connection(node).connection_pool
+        held = self._nodes.get(node.name)
+        if held is None or held.pool is not pool:
+            with self._lock:  # They prepare the pool, which is to happen once.
+                held = self._nodes.get(node.name)
+                if held is None or held.pool is not pool:
+                    held = self._nodes[node.name] = ThreadConnections(pool, self._wait)
+        return held
+
+    def _connected(self, call: Call) -> Any:  # redis-py does not give its types.
         if self._client is None:
-            self._map(deadline)
+            self._map(call)
         if self._client is None:
             raise ConnectionError("No node has shown the map of the cluster") from self._failure
         return self._client
 
-    def _map(self, deadline: float) -> None:
+    def _map(self, call: Call) -> None:
         # All threads wait for the same one: many nodes may be dead, and each takes its time.
         with self._lock:
             if self._mapping is None or not self._mapping.is_alive():
                 self._mapping = threading.Thread(target=self._draw, daemon=True)
                 self._mapping.start()
             mapping = self._mapping
-        mapping.join(max(0, deadline - self._wait - time.monotonic()))
+        mapping.join(max(0, call.deadline - self._wait - time.monotonic()))
 
     def _draw(self) -> None:
         try:

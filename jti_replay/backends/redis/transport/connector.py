@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis.asyncio
 import redis.asyncio.retry
-from django.conf import settings
+import redis.sentinel
 from django.utils.module_loading import import_string
-from django_redis.pool import (
-    ConnectionFactory,
-    SentinelConnectionFactory,
-    get_connection_factory,
-)
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.sentinel import (
@@ -27,13 +22,17 @@ from redis.asyncio.sentinel import (
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from .limits import WITHOUT_TIMEOUT, limits, longest_wait
+from jti_replay.backends.redis.options import RedisOptions
 
-if TYPE_CHECKING:
-    from django_redis.client import DefaultClient
+from .alias import Alias
+from .aliases import alias_of
+from .limits import limits, longest_wait
 
 ONE_PER_THREAD = {"max_connections": 2**31}
 """Room for as many threads as there may be. By default redis-py fails the 101st."""
+
+WITHOUT_CACHE = {"cache": None, "cache_config": None}
+"""An answer must come from the server, not from a cache of the client's."""
 
 OURS = ("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "retry_on_error")
 """What an URL may say, and would have the last word on, that is ours to decide."""
@@ -41,159 +40,142 @@ OURS = ("socket_timeout", "socket_connect_timeout", "retry_on_timeout", "retry_o
 FEW_PER_LOOP = {"max_connections": 50}
 """Tasks wait for one of them, if nothing else is asked for."""
 
-THREADED = ("url", "parser_class", "connection_class", "queue_class")
-"""Arguments that mean something else to the clients of event loops."""
-
 
 class Connector:
     """
-    Makes clients for a ``settings.CACHES`` alias that django-redis serves.
+    Makes clients for a ``settings.CACHES`` alias.
 
-    They do not share connections with that alias. django-redis keys its pools by URL alone,
-    so that the first alias with an URL decides on time limits and retries for all; and
-    whether a command may be repeated is for the caller to decide, who knows its owner token.
+    They do not share connections with that alias. Whether a command may be repeated is for
+    the caller to decide, which knows its owner token.
 
-    ``timeout`` is the longest wait, in seconds, for all that a call needs together.
-    ``client_factory`` is the path of what makes the client of a cluster, if it is one.
+    ``location`` is the alias.
     """
 
-    def __init__(
-        self, alias: str, timeout: float, *, client_factory: str | None, has_acks: bool
-    ) -> None:
-        self._alias = alias
-        self._timeout = timeout
-        self._client_factory = client_factory
-        self._has_acks = has_acks
+    def __init__(self, location: str, options: RedisOptions) -> None:
+        self._location = location
+        self._options = options
 
     @property
     def is_cluster(self) -> bool:
         """Whether there is a client factory, which means a cluster."""
-        return self._client_factory is not None
-
-    @cached_property
-    def is_sentinel(self) -> bool:
-        """Whether the URL names what Sentinel calls the primary."""
-        return isinstance(self._connection_factory, SentinelConnectionFactory)
+        return self._options.is_cluster
 
     @cached_property
     def is_asyncio_ready(self) -> bool:
         """Whether clients for event loops can be made: not from classes of a project's own."""
-        if self._client_factory is not None:
-            return self._client_factory.startswith("redis.")
-        factory = self._connection_factory
-        if type(factory) is SentinelConnectionFactory:
-            pool = factory.pool_cls.__module__ == "redis.sentinel"
-        else:
-            pool = type(factory) is ConnectionFactory
-        return pool and issubclass(factory.redis_client_cls, redis.Redis)
+        if self._options.client_factory is not None:
+            return self._options.client_factory.startswith("redis.")
+        return self._alias.is_asyncio_ready
+
+    @property
+    def blocks(self) -> bool:
+        """Whether threads wait for a connection if all of the pool are in use."""
+        return self._alias.blocks
 
     @cached_property
     def wait(self) -> float:
         """The longest wait, in seconds, for one step of a call."""
         return longest_wait(
-            self._timeout,
-            is_several=self.is_cluster or self.is_sentinel,
-            has_acks=self._has_acks,
-            blocks=self._blocks,
+            self._options.timeout,
+            is_several=self.is_cluster or bool(self._alias.sentinels),
+            has_acks=bool(self._options.replicas),
+            blocks=self.blocks,
         )
 
     @cached_property
     def time_for_attempts(self) -> float:
         """The part of the time limit, in seconds, that is not kept to take something back."""
-        return self._timeout - self.wait if self._has_acks else self._timeout
+        timeout = self._options.timeout
+        return timeout - self.wait if self._options.replicas else timeout
+
+    def try_settings(self) -> None:
+        """Make what needs no server. Raise what is wrong with the settings of the alias."""
+        if self.is_cluster:
+            for url in self._alias.urls:
+                parse_url(url)
+            self._cluster_arguments()
+            return
+        client = self.server()
+        if not isinstance(client, redis.Redis):
+            raise TypeError(f"it makes a {type(client).__name__}, not a redis.Redis")
+        connections = client.connection_pool
+        connections.connection_class(**connections.connection_kwargs)
+        if self.is_asyncio_ready:
+            pool = self.async_pool()
+            pool.connection_class(**pool.connection_kwargs)
 
     def server(self) -> redis.Redis:
         """Return a client of a server, or of the primary, for threads."""
-        client = self._django_redis_client(ONE_PER_THREAD).get_client(write=True)
+        ours = limits(self.wait, Retry)
+        client = self._alias.client(
+            ONE_PER_THREAD, {**ours, **WITHOUT_CACHE}, self._sentinel_limits(Retry)
+        )
+        pool = cast("Any", client.connection_pool)
         # Said again, because an URL may hold limits too, and they would win.
-        client.connection_pool.connection_kwargs.update(limits(self.wait, Retry))
-        if self._blocks:
-            client.connection_pool.timeout = self.wait
-        return cast("redis.Redis", client)
+        pool.connection_kwargs.update(ours)
+        if self.blocks:
+            pool.timeout = self.wait
+        if self._alias.sentinels and pool.connection_class is redis.SSLConnection:
+            # redis-py takes the class from "rediss:" of the URL, which knows no Sentinel.
+            pool.connection_class = redis.sentinel.SentinelManagedSSLConnection
+        return client
 
     def async_pool(self) -> redis.asyncio.ConnectionPool:
         """Return connections to a server, or to the primary, for the running event loop."""
-        client = self._django_redis_client({})
-        url, ours = client._server[0], limits(self.wait, redis.asyncio.retry.Retry)
-        kwargs = {**FEW_PER_LOOP, **self._connection_kwargs(client), **ours}
+        url, ours = self._alias.urls[0], limits(self.wait, redis.asyncio.retry.Retry)
+        arguments = {**FEW_PER_LOOP, **self._alias.arguments(), **ours}
+        arguments.pop("timeout", None)  # For a pool of threads that blocks.
         pool: redis.asyncio.ConnectionPool
-        if self.is_sentinel:
-            pool = self._sentinel_pool(url, kwargs)
+        if self._alias.sentinels:
+            pool = self._sentinel_pool(url, arguments)
         else:
-            pool = redis.asyncio.ConnectionPool.from_url(url, **kwargs)
-        pool.connection_kwargs.update({**ours, **WITHOUT_TIMEOUT})
-        pool.connection_kwargs.pop("timeout", None)  # For a pool of threads that blocks.
+            pool = redis.asyncio.ConnectionPool.from_url(url, **arguments)
+        pool.connection_kwargs.update(ours)
         return pool
 
     def cluster(self) -> RedisCluster:
         """Return a client of a cluster for threads, from the first URL that answers."""
-        factory = load_factory(cast("str", self._client_factory))
-        kwargs = {**ONE_PER_THREAD, **self._cluster_kwargs(), **limits(self.wait, Retry)}
+        factory = load_factory(cast("str", self._options.client_factory))
+        arguments = {**ONE_PER_THREAD, **self._cluster_arguments(), **limits(self.wait, Retry)}
         *others, last = self._urls()
         for url in others:
             try:
-                return cast("RedisCluster", factory(url, **kwargs))
+                return cast("RedisCluster", factory(url, **arguments))
             except Exception:  # noqa: S112  # The next one may answer.
                 continue
-        return cast("RedisCluster", factory(last, **kwargs))
+        return cast("RedisCluster", factory(last, **arguments))
 
     async def async_cluster(self) -> AsyncRedisCluster:
-        """Return a client of a cluster for the running event loop."""
-        path = cast("str", self._client_factory)
+        """Async version of :meth:`cluster`, for the running event loop."""
+        path = cast("str", self._options.client_factory)
         factory = load_factory(path.replace("redis.", "redis.asyncio.", 1))
-        kwargs = {
+        arguments = {
             **FEW_PER_LOOP,
-            **self._cluster_kwargs(),
+            **self._cluster_arguments(),
             **limits(self.wait, redis.asyncio.retry.Retry),
         }
         *others, last = self._urls()
         for url in others:
             try:
-                return cast("AsyncRedisCluster", await factory(url, **kwargs))
+                return cast("AsyncRedisCluster", await factory(url, **arguments))
             except Exception:  # noqa: S112
                 continue
-        return cast("AsyncRedisCluster", await factory(last, **kwargs))
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        params: dict[str, Any] = {**settings.CACHES[self._alias]}
-        options: dict[str, Any] = params.get("OPTIONS", {})
-        return options
-
-    @property
-    def _blocks(self) -> bool:
-        return issubclass(self._connection_factory.pool_cls, redis.BlockingConnectionPool)
+        return cast("AsyncRedisCluster", await factory(last, **arguments))
 
     @cached_property
-    def _connection_factory(self) -> Any:
-        return get_connection_factory(options={**self._options})
+    def _alias(self) -> Alias:
+        return alias_of(self._location)
 
-    def _connection_kwargs(self, client: DefaultClient) -> dict[str, Any]:
-        factory = cast("Any", client.connection_factory)
-        kwargs = {
-            **factory.make_connection_params(client._server[0]),
-            **factory.pool_cls_kwargs,
-        }
-        return {name: value for name, value in kwargs.items() if name not in THREADED}
-
-    def _cluster_kwargs(self) -> dict[str, Any]:
-        client = self._client_of({})
-        return {
-            **self._connection_kwargs(client),
-            **cast("Any", client.connection_factory).redis_client_cls_kwargs,
-        }
+    def _cluster_arguments(self) -> dict[str, Any]:
+        return {**self._alias.arguments(), **self._alias.client_arguments()}
 
     def _urls(self) -> list[str]:
-        return [without_limits(url) for url in self._client_of({})._server]
+        return [without_limits(url) for url in self._alias.urls]
 
-    def _sentinel_pool(self, url: str, kwargs: dict[str, Any]) -> SentinelConnectionPool:
-        options = self._options
+    def _sentinel_pool(self, url: str, arguments: dict[str, Any]) -> SentinelConnectionPool:
+        ours = self._sentinel_limits(redis.asyncio.retry.Retry)
         sentinel: Any = cast("Any", Sentinel)(
-            options["SENTINELS"],
-            sentinel_kwargs={
-                **(options.get("SENTINEL_KWARGS") or {}),
-                **self._sentinel_limits(redis.asyncio.retry.Retry),
-            },
+            self._alias.sentinels, sentinel_kwargs={**self._alias.sentinel_arguments, **ours}
         )
         parsed: dict[str, Any] = {**parse_url(url)}
         is_ssl = issubclass(parsed.pop("connection_class", object), SSLConnection)
@@ -204,7 +186,7 @@ class Connector:
             connection_class=(
                 SentinelManagedSSLConnection if is_ssl else SentinelManagedConnection
             ),
-            **{**kwargs, **parsed},
+            **{**arguments, **parsed},
         )
         return pool
 
@@ -212,32 +194,7 @@ class Connector:
         self, retry: type[Retry | redis.asyncio.retry.Retry]
     ) -> dict[str, Any]:
         # They are asked one after the other.
-        sentinels = self._options.get("SENTINELS") or [None]
-        return limits(self.wait / len(sentinels), retry)
-
-    def _django_redis_client(self, pool_kwargs: dict[str, Any]) -> DefaultClient:
-        options = self._options
-        client = self._client_of(
-            {
-                "SENTINEL_KWARGS": {
-                    **(options.get("SENTINEL_KWARGS") or {}),
-                    **self._sentinel_limits(Retry),
-                },
-                "CONNECTION_POOL_KWARGS": {
-                    **({} if "CONNECTION_POOL_CLASS" in options else pool_kwargs),
-                    **options.get("CONNECTION_POOL_KWARGS", {}),
-                    **limits(self.wait, Retry),
-                },
-            }
-        )
-        cast("Any", client.connection_factory)._pools = {}  # Not those that all aliases share.
-        return client
-
-    def _client_of(self, changes: dict[str, Any]) -> DefaultClient:
-        params: dict[str, Any] = {**settings.CACHES[self._alias]}
-        params["OPTIONS"] = {**self._options, **changes}
-        backend = import_string(params.pop("BACKEND"))
-        return cast("DefaultClient", backend(params.pop("LOCATION"), params).client)
+        return limits(self.wait / max(1, len(self._alias.sentinels)), retry)
 
 
 def load_factory(path: str) -> Callable[..., Any]:

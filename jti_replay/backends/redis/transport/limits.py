@@ -1,28 +1,19 @@
-"""How long a Redis is waited for, so that all waits together stay within the time limit."""
+"""Time limits and handshakes of connections, so that all waits stay within the time limit."""
 
 from __future__ import annotations
 
-import asyncio
-import builtins
-import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 import redis.asyncio.retry
 from redis.backoff import NoBackoff
-from redis.exceptions import TimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-T = TypeVar("T")
-
 ATTEMPTS = 2
-"""How often a command is sent at the most. A second one does no harm, by the owner token."""
+"""The most attempts to send a command. A second one does no harm, by the owner token."""
 
 CLUSTER_MARGIN = 0.9
 """The part of the time limit of a cluster that is shared out. The rest is for redirections."""
-
-WITHOUT_TIMEOUT = {"socket_timeout": None}
-"""The argument of redis-py for connections whose exchanges have a time limit of their own."""
 
 
 def longest_wait(timeout: float, *, is_several: bool, has_acks: bool, blocks: bool) -> float:
@@ -39,22 +30,18 @@ def longest_wait(timeout: float, *, is_several: bool, has_acks: bool, blocks: bo
 
 
 def limits(wait: float, retry: type[Retry | redis.asyncio.retry.Retry]) -> dict[str, Any]:
-    """Return the arguments of redis-py for connections that wait so long, and never retry."""
+    """
+    Return the arguments of redis-py for connections that wait so long, and never retry.
+
+    A handshake is one round trip for a password and one for a number of the database. What
+    else redis-py would say and ask first takes a round trip each, and is not needed here.
+    """
     return {
         "socket_timeout": wait,
         "socket_connect_timeout": wait,
         "retry": retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "protocol": 2,
+        "driver_info": None,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-
-
-async def until(deadline: float, call: Coroutine[Any, Any, T]) -> T:
-    """Await a call until a moment of :func:`time.monotonic`, then raise redis.TimeoutError."""
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
-        call.close()
-        raise TimeoutError("There is no time left to ask Redis.")
-    try:
-        async with asyncio.timeout(seconds):
-            return await call
-    except builtins.TimeoutError as error:
-        raise TimeoutError("Redis has not answered in time.") from error
