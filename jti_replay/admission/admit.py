@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,28 +62,44 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     :exc:`~jti_replay.TokenInvalid` if it has expired, and :exc:`~jti_replay.CacheError` if the
     store fails.
     """
-    profile, cache = candidate.profile, candidate.cache
-    claims, jti = candidate.token.claims, candidate.token.jti
+    since = first_use(candidate) if candidate.cache.refuses_cold_start else None
+    reservation = yield from reserve_unjudged(candidate, request, since)
+    if reservation is None:
+        raise TokenReplayed("The token has already been used.")
+    try:
+        judge_again(candidate)
+    except TokenInvalid:
+        yield from release_quietly(reservation)
+        raise
+    return reservation
+
+
+def reserve_unjudged(
+    candidate: Candidate, request: HttpRequest, usable_since: float | None
+) -> Steps[Reservation | None]:
+    """Reserve the jti of a token, or return None if it is held."""
+    cache, profile, jti = candidate.cache, candidate.profile, candidate.token.jti
     arguments: dict[str, Any] = {
         "namespace": candidate.namespace,
-        "usable_since": _first_use(claims, profile) if cache.refuses_cold_start else None,
+        "usable_since": usable_since,
         "request": request,
         "profile": profile.name,
     }
-    until = _kept_until(claims, profile)
+    until = profile.kind.expires_at(candidate.token.claims)
+    if until is not None:
+        # Another profile with the same cache may accept the token for longer.
+        until += profile.retention_leeway
     reservation: Reservation | None = yield (
         partial(cache.reserve, jti, until, **arguments),
         partial(cache.areserve, jti, until, **arguments),
         (),
     )
-    if reservation is None:
-        raise TokenReplayed("The token has already been used.")
-    try:
-        check_times(claims, profile.rules, time.time())
-    except TokenInvalid:
-        yield from release_quietly(reservation)
-        raise
     return reservation
+
+
+def judge_again(candidate: Candidate) -> None:
+    """Raise :exc:`~jti_replay.TokenInvalid` if the token has expired during a wait."""
+    check_times(candidate.token.claims, candidate.profile.rules, time.time())
 
 
 def release_quietly(reservation: Reservation) -> Steps[None]:
@@ -106,15 +121,13 @@ def attach(request: Any, candidate: Candidate, reservation: Reservation | None) 
     reservations[candidate.profile.name] = reservation
 
 
-def _kept_until(claims: Mapping[str, Any], profile: Profile) -> float | None:
-    last = profile.kind.expires_at(claims)
-    # Another profile with the same cache may accept the token for longer.
-    return None if last is None else last + profile.retention_leeway
-
-
-def _first_use(claims: Mapping[str, Any], profile: Profile) -> float:
-    rules = profile.rules
+def first_use(candidate: Candidate) -> float:
+    """Return the earliest moment at which a token can have been used."""
+    rules = candidate.profile.rules
     longest = rules.max_lifetime if rules.max_age is None else rules.max_age
     return earliest_use(
-        claims, now=time.time(), leeway=rules.leeway, max_lifetime=longest or 0.0
+        candidate.token.claims,
+        now=time.time(),
+        leeway=rules.leeway,
+        max_lifetime=longest or 0.0,
     )

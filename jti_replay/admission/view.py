@@ -13,16 +13,18 @@ from django.db import Error, connections, transaction
 from jti_replay.exceptions import CacheError, JTIReplayError, ReservationLost
 from jti_replay.reservation.events import JTIEvent
 from jti_replay.rollback import release_on_rollback
-from jti_replay.rollback.transactions import is_wanted
+from jti_replay.rollback.transactions import is_open, is_wanted
 from jti_replay.steps import Steps, arun, run
 
 from .admit import Candidate, attach, judge, release_quietly, reserve
+from .leases import Claim, claim, settle
 from .refusals import finish, refuse
 from .selection import pick, usable_together
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
 
+    from jti_replay.kinds import BaseKind
     from jti_replay.profiles import Profile
     from jti_replay.reservation import Reservation
 
@@ -71,30 +73,48 @@ class Guard:
             return finish(kind, request, (yield view, view, ()))
         in_transaction = is_sync and self.atomic and is_wanted(self.using)
         try:
-            with ExitStack() as block:
-                try:
-                    if in_transaction:
-                        block.enter_context(self._transaction(candidate, request))
-                    reservation = yield from reserve(candidate, request)
-                except JTIReplayError as error:
-                    return refuse(kind, request, error)
-                bound = is_sync and self._bind(reservation)
-                attach(request, candidate, reservation)
-                try:
-                    response = yield view, view, ()
-                except Exception:
-                    # A transaction knows better than the exception what was done.
-                    if not bound and (self.release_on_error or kind.releases_failures):
-                        yield from release_quietly(reservation)
-                    raise
-                if self._failed(candidate.profile, response):
-                    yield from self._undo(candidate.profile, reservation, in_transaction, bound)
+            return (yield from self._run(view, request, candidate, in_transaction, is_sync))
         except ReservationLost as error:
             if not in_transaction:
                 raise
             # COMMIT was refused, and the work of the view rolled back with its jti.
             self._event(candidate, request).send_failed("reserve", error)
             return refuse(kind, request, error)
+
+    def _run(
+        self,
+        view: Callable[[], Any],
+        request: HttpRequest,
+        candidate: Candidate,
+        in_transaction: bool,
+        is_sync: bool,
+    ) -> Steps[HttpResponseBase]:
+        kind = candidate.profile.kind
+        with ExitStack() as block:
+            try:
+                if in_transaction:
+                    block.enter_context(self._transaction(candidate, request))
+                reservation = yield from self._take(candidate, request, in_transaction)
+            except JTIReplayError as error:
+                return refuse(kind, request, error)
+            bound = is_sync and self._bind(reservation)
+            attach(request, candidate, reservation)
+            try:
+                response = yield view, view, ()
+            except Exception:
+                # A transaction knows better than the exception what was done.
+                if not bound and (self.release_on_error or kind.releases_failures):
+                    yield from release_quietly(reservation)
+                raise
+            failed = self._failed(kind, response)
+            if failed:
+                yield from self._undo(kind, reservation, in_transaction, bound)
+        if isinstance(reservation, Claim) and not failed:
+            settling = settle(candidate, reservation, request)
+            if in_transaction or not bound:
+                yield from settling
+            elif connections[self.using].in_atomic_block:  # Else the end is not told.
+                transaction.on_commit(partial(run, settling), self.using, robust=True)
         return finish(kind, request, response)
 
     def _judge(self, profiles: tuple[Profile, ...], request: HttpRequest) -> Steps[Candidate]:
@@ -102,6 +122,19 @@ class Guard:
             return (yield from judge(profiles[0], request))
         token = profiles[0].kind.find(request)
         return (yield from judge(pick(profiles, token), request, token))
+
+    def _take(
+        self, candidate: Candidate, request: HttpRequest, in_transaction: bool
+    ) -> Steps[Reservation]:
+        lease = candidate.profile.kind.lease
+        if lease is None:
+            return (yield from reserve(candidate, request))
+        if candidate.cache.joins(self.using) and (
+            in_transaction or is_open(connections[self.using])
+        ):
+            # A duplicate waits for the outcome of this transaction.
+            return (yield from reserve(candidate, request))
+        return (yield from claim(candidate, request, lease))
 
     @contextmanager
     def _transaction(self, candidate: Candidate, request: HttpRequest) -> Iterator[None]:
@@ -137,16 +170,16 @@ class Guard:
                 reservation.release()
             raise
 
-    def _failed(self, profile: Profile, response: Any) -> bool:
+    def _failed(self, kind: BaseKind, response: Any) -> bool:
         # REST framework turns an exception into a response, and says so.
         if getattr(response, "exception", False):
             return True
-        return profile.kind.releases_failures and not 200 <= response.status_code < 300
+        return kind.releases_failures and not 200 <= response.status_code < 300
 
     def _undo(
-        self, profile: Profile, reservation: Reservation, in_transaction: bool, bound: bool
+        self, kind: BaseKind, reservation: Reservation, in_transaction: bool, bound: bool
     ) -> Steps[None]:
-        must_release = profile.kind.releases_failures
+        must_release = kind.releases_failures
         in_block = bound and connections[self.using].in_atomic_block
         if in_transaction or (must_release and in_block):
             transaction.set_rollback(True, self.using)

@@ -303,7 +303,7 @@ class BaseReplayCache:
             since = first_use(usable_since, now)
             step = (self.add_if_warm, self.aadd_if_warm, (key, deadline, since))
         event = partial(JTIEvent, self, jti, namespace, request, profile)
-        entry = yield from self._ask("reserve", step, event)
+        entry = yield from self.ask("reserve", step, event)
         if entry is None:
             yield event().send_replayed, event().asend_replayed, ()
             return None
@@ -333,13 +333,13 @@ class BaseReplayCache:
         self, key: JTIKey, owner: Hashable | None, event: Callable[[], JTIEvent]
     ) -> Steps[bool]:
         step: Step = (self.remove, self.aremove, (key, owner))
-        freed: bool = yield from self._ask("release", step, event)
+        freed: bool = yield from self.ask("release", step, event)
         if freed:
             about = event()
             yield about.send_released, about.asend_released, ()
         return freed
 
-    def _ask(self, operation: str, step: Step, event: Callable[[], JTIEvent]) -> Steps[Any]:
+    def ask(self, operation: str, step: Step, event: Callable[[], JTIEvent]) -> Steps[Any]:
         """Ask the store. Whatever it raises, the caller must not take for "new"."""
         try:
             return (yield step)

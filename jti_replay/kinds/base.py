@@ -66,6 +66,12 @@ class BaseKind:
     audiences: tuple[str, ...] = ()
     """``AUDIENCE`` of the profile."""
 
+    lease: float | None = None
+    """
+    For how many seconds a claim stands for the jti while the view runs, which must outlive
+    it. None: the jti itself is reserved before the view runs.
+    """
+
     max_age: float | None = None
     """How old ``iat`` may be, in seconds, which is then required. ``MAX_AGE`` replaces it."""
 

@@ -16,6 +16,7 @@ BUILT_IN = {
     "jwt_bearer_grant": "jti_replay.kinds.jwt_bearer_grant.JWTBearerGrant",
     "link": "jti_replay.kinds.link.Link",
     "logout_token": "jti_replay.kinds.logout_token.LogoutToken",
+    "security_event": "jti_replay.kinds.security_event.SecurityEvent",
 }
 
 RESERVED_TYPES = frozenset(
