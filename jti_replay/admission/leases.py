@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from jti_replay.exceptions import CacheError, TokenInvalid, TokenReplayed
 from jti_replay.reservation import Reservation
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from django.http import HttpRequest
+
+    from jti_replay.backends.base import BaseReplayCache
 
 logger = logging.getLogger("jti_replay")
 
@@ -56,7 +58,7 @@ class Claim(Reservation):
 
     def _drop(self) -> Steps[bool]:
         # Without signals: it is not the jti itself.
-        cache = self._cache
+        cache = cast("BaseReplayCache", self._cache)
         key = cache.key(self.namespace, self.jti)
         step: Step = (cache.remove, cache.aremove, (key, self._owner))
         freed: bool = yield from cache.ask("release", step, partial(JTIEvent.of, self))
