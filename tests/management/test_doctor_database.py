@@ -12,6 +12,7 @@ from jti_replay import replay_cache
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.database.diagnosis.rows import LARGE_BACKLOG, judge_backlog
 from jti_replay.backends.database.diagnosis.sqlite import judge_journal, judge_wait
+from jti_replay.backends.database.options import DatabaseOptions
 from jti_replay.backends.findings import Unusable
 from jti_replay.backends.latency import judge_clock, judge_latency
 from jti_replay.models import ReservedJTI
@@ -109,15 +110,9 @@ def test_requests_in_transactions_are_told_of(
 
 def test_a_missing_table_is_an_error() -> None:
     with pytest.raises(Unusable) as caught:
-        list(examine_database(replay_cache_of_sqlite(), "no_such_table"))
+        list(examine_database(connection, DatabaseOptions(), "no_such_table"))
     last = caught.value.finding
     assert (last.key, last.level, last.check) == ("migrated", "error", "jti_replay.E016")
-
-
-def replay_cache_of_sqlite() -> Any:
-    from jti_replay.backends.database import DatabaseCache
-
-    return DatabaseCache("default", {})
 
 
 def test_a_database_that_is_down_is_an_error(

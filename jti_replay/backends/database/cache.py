@@ -19,7 +19,6 @@ from jti_replay.backends.database.checks import check_database
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.lost_replies import LostReplies, LostReply
-from jti_replay.conf.rules import check_seconds, wrong_type
 from jti_replay.reservation.events import JTIEvent
 from jti_replay.reservation.key import JTIKey
 from jti_replay.rollback.ledger import Ledger
@@ -28,9 +27,9 @@ from jti_replay.steps import run
 
 from .connections import PrivateConnections
 from .joined_rows import join_row
+from .options import DatabaseOptions
 from .purging import PurgeSchedule
 from .releases import Owner, Releases, in_transaction
-from .statements import TABLE as NAME
 from .statements import Row
 from .table import Table
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("jti_replay")
 
-DEFAULT_TIMEOUT = 2.0
 NAMESPACE_LENGTH = 255
 
 
@@ -52,31 +50,24 @@ class DatabaseCache(BaseReplayCache):
     it pays for are committed together or not at all, even if the process is killed. A second
     reserve of the jti waits for the outcome. Outside a transaction it stands at once.
 
-    OPTIONS:
-
-    - ``join`` (bool): False keeps it out of transactions, on a private connection. The
-      reservation then stands whatever the transaction does, and is released like those of
-      the other caches.
-    - ``timeout`` (seconds): how long another transaction is waited for, 2 by default; MySQL
-      and MariaDB round it up to a whole one. On Django's connection to SQLite its own time
-      limit holds.
-    - ``purge`` (bool): False leaves expired rows to ``manage.py jti_replay purge``.
+    :class:`~jti_replay.backends.database.options.DatabaseOptions` lists its OPTIONS.
 
     The async versions run in the thread that Django keeps for the database work of a
     request (thread-sensitive), so that they share its connection.
     """
 
-    known_options: ClassVar[frozenset[str]] = frozenset({"join", "timeout", "purge"})
+    known_options: ClassVar[frozenset[str]] = DatabaseOptions.names()
 
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         super().__init__(alias, params)
         self.location = self.database = self.location or DEFAULT_DB_ALIAS
-        self.join: bool = self.options.get("join", True)
-        self.timeout: float = self.options.get("timeout", DEFAULT_TIMEOUT)
-        self._private_connections = PrivateConnections(self.location, self.timeout)
-        self._table = Table(self._private_connections, self.timeout)
+        self.database_options = DatabaseOptions.of(self.options)
+        self.join = self.database_options.join
+        timeout = self.database_options.timeout
+        self._private_connections = PrivateConnections(self.location, timeout)
+        self._table = Table(self._private_connections, timeout)
         self._releases = Releases(self.location, self._table, self._private_connections)
-        self._purges = PurgeSchedule(self.options.get("purge", True))
+        self._purges = PurgeSchedule(self.database_options.purge)
         self._lost_replies = LostReplies(self._release_lost)
 
     def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
@@ -156,8 +147,11 @@ class DatabaseCache(BaseReplayCache):
             return self._table.purge(connection, batch)
 
     def diagnose(self) -> Iterator[Finding]:
-        """Say what the store would survive."""
-        return examine_database(self, NAME)
+        """Ask the database over the connection that a reserve would use."""
+        with self._connection() as connection:
+            connection.ensure_connection()
+            yield Finding.ok("reachable", True, "It answers.")
+            yield from examine_database(connection, self.database_options)
 
     def close(self) -> None:
         """Close the private connections. The others are Django's."""
@@ -165,14 +159,10 @@ class DatabaseCache(BaseReplayCache):
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         """Refuse options of a wrong type, and a database that cannot do what they say."""
-        messages: list[checks.CheckMessage] = [
-            wrong_type(f"{name} of the replay cache {self.alias!r}", value, "a bool")
-            for name in ("join", "purge")
-            if not isinstance(value := self.options.get(name, True), bool)
+        return [
+            *self.database_options.check(self.alias),
+            *check_database(self.alias, self.location, alone=not self.join),
         ]
-        messages += check_seconds(f"timeout of the replay cache {self.alias!r}", self.timeout)
-        messages += check_database(self.alias, self.location, alone=not self.join)
-        return messages
 
     def _purge_soon(self, connection: BaseDatabaseWrapper, *, joined: bool) -> None:
         if not joined:

@@ -1,4 +1,4 @@
-"""What is wrong with the database that a cache is to use."""
+"""System checks of the database that a cache uses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .statements import SUPPORTED, VENDORS
 
 def check_database(alias: str, location: str, *, alone: bool) -> list[CheckMessage]:
     """
-    Refuse a location that is no database, and one that has no room for a second connection
-    if the cache is to have one of its own (``alone``).
+    Refuse a location that is no database or has no statements, and one that allows no private
+    connection where everything goes over one (``alone``).
     """
     if location not in settings.DATABASES:
         return [
@@ -39,7 +39,7 @@ def check_database(alias: str, location: str, *, alone: bool) -> list[CheckMessa
         return []
     return [
         Error(
-            f"The replay cache {alias!r} cannot have a connection of its own to the database "
+            f"The replay cache {alias!r} cannot have a private connection to the database "
             f"{location!r}, {obstacle}.",
             hint="Remove 'join': False.",
             id="jti_replay.E017",
@@ -51,7 +51,7 @@ def _obstacle(connection: Any) -> str:
     if connection.vendor != "sqlite":
         return ""
     if connection.is_in_memory_db():
-        return "which is in the memory of another one"
+        return "which is in the memory of Django's connection"
     mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
     if mode.upper() != "DEFERRED":
         return f"which each transaction locks from its beginning (transaction_mode {mode})"

@@ -1,4 +1,4 @@
-"""Whether an SQLite database lets several processes work at once."""
+"""The settings of an SQLite database that let several processes work at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 SHORTEST_WAIT = 1_000
-"""Milliseconds. Whoever waits for less fails as soon as two write at once."""
+"""Milliseconds. A writer that waits for less fails as soon as two write at once."""
 
 
 def examine_sqlite(connection: BaseDatabaseWrapper) -> Iterator[Finding]:

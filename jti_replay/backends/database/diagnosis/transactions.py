@@ -1,4 +1,4 @@
-"""Which transactions a cache in a database is part of."""
+"""The transactions that a cache in a database is part of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jti_replay.backends.findings import Finding
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from jti_replay.backends.database.cache import DatabaseCache
+    from jti_replay.backends.database.options import DatabaseOptions
 
 ISOLATION = {
     "postgresql": "SHOW transaction_isolation",
@@ -21,17 +21,17 @@ ISOLATION = {
 
 
 def examine_transactions(
-    cache: DatabaseCache, connection: BaseDatabaseWrapper
+    connection: BaseDatabaseWrapper, options: DatabaseOptions
 ) -> Iterator[Finding]:
-    """Say how transactions are isolated, and what the jti shares with the work it pays for."""
+    """Report how transactions are isolated, and whether a jti is part of them."""
     level = _isolation(connection)
     # At none of them is a jti accepted twice: the primary key decides, whatever is visible.
     yield Finding.ok("isolation", level, f"Transactions are isolated as {level!r}.")
     yield Finding.ok(
         "join",
-        cache.join,
+        options.join,
         "The jti is committed with the work that it pays for, or not at all."
-        if cache.join
+        if options.join
         else "The jti stands at once, whatever the transaction does, and is then released.",
     )
     atomic = bool(connection.settings_dict["ATOMIC_REQUESTS"])
