@@ -1,4 +1,4 @@
-"""What operators see of the reservations in the database, and can give back."""
+"""The admin page on which operators see and release the reservations in a database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ else:
 class ReservedJTIAdmin(_ModelAdmin):
     """
     Shows the live reservations in the database of the first DatabaseCache. They can be
-    released, and not be made or changed.
+    released, and not be made or changed. A namespace is shown escaped, and cut after 255
+    characters.
     """
 
     list_display = ("short_digest", "namespace", "expires")

@@ -28,7 +28,8 @@ class JTIEvent:
 
     cache: Cache
     jti: str
-    namespace: str
+    namespace: str | None
+    """None where a store shows too little of it."""
     request: HttpRequest | None = None
     profile: str | None = None
     reservation: Reservation | None = None
@@ -50,7 +51,7 @@ class JTIEvent:
     @property
     def digest(self) -> str:
         """The short hexadecimal digest that stands for the jti."""
-        return short_digest(self.stored or jti_digest(self.namespace, self.jti))
+        return short_digest(self.stored or jti_digest(self.namespace or "", self.jti))
 
     def send_reserved(self) -> None:
         """Tell that the jti was new."""

@@ -25,6 +25,7 @@ from jti_replay.rollback.ledger import Ledger
 from jti_replay.rollback.query_block import is_blocked
 from jti_replay.steps import run
 
+from . import namespaces
 from .connections import PrivateConnections
 from .joined_rows import join_row
 from .options import DatabaseOptions
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger("jti_replay")
-
-NAMESPACE_LENGTH = 255
 
 
 class DatabaseCache(BaseReplayCache):
@@ -76,7 +75,9 @@ class DatabaseCache(BaseReplayCache):
         # One more, because the database's clock counts whole milliseconds.
         lifetime = max(0, math.ceil((deadline - now) * 1000)) + 1
         expiry = now + lifetime / 1000
-        row = Row(key.digest, _readable(key.namespace), secrets.randbits(63), lifetime)
+        row = Row(
+            key.digest, namespaces.to_column(key.namespace), secrets.randbits(63), lifetime
+        )
         with self._connection() as connection:
             joined = in_transaction(connection)
             take_back = partial(self._take_back, connection, row, expiry)
@@ -100,10 +101,11 @@ class DatabaseCache(BaseReplayCache):
         with self._private_connections.use() as connection:
             return self._table.release(connection, key.digest, number, joined=False)
 
-    def release_digest(self, digest: bytes, namespace: str) -> bool:
-        """Give a jti back by its digest and namespace as the table shows them."""
+    def release_digest(self, digest: bytes, column: str) -> bool:
+        """Release a jti by its digest and its namespace as the table shows them."""
+        namespace = namespaces.from_column(column)
         event = partial(JTIEvent, self, "", namespace, stored=digest)
-        return run(self._release(JTIKey(digest, namespace), None, event))
+        return run(self._release(JTIKey(digest, namespace or ""), None, event))
 
     def joins(self, using: str) -> bool:
         """Return whether a reserve is part of the transaction that is open on a database."""
@@ -201,8 +203,3 @@ class DatabaseCache(BaseReplayCache):
             return
         with self._private_connections.use() as connection:
             yield connection
-
-
-def _readable(namespace: str) -> str:
-    # Escaped, because not every database takes every character.
-    return namespace.encode("unicode_escape").decode("ascii")[:NAMESPACE_LENGTH]

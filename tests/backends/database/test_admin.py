@@ -131,6 +131,35 @@ def test_a_release_is_told_and_logged(location: str) -> None:
     assert replay_cache.reserve("c", namespace="issuer") is None
 
 
+LONGEST = "i" * 254
+
+
+@pytest.mark.parametrize(
+    ("namespace", "expected"),
+    [
+        ("https://\u00fcber.example/\\n\n\0\udc80",) * 2,
+        (LONGEST, LONGEST),
+        (f"{LONGEST}i", None),
+        ("\u00fc" * 100, None),
+    ],
+    ids=["escaped", "longest", "too long", "too long when escaped"],
+)
+def test_the_signal_has_the_true_namespace_or_none(
+    location: str, namespace: str, expected: str | None
+) -> None:
+    """Never the escaped and cut text that the table shows."""
+    assert replay_cache.reserve("a", namespace=namespace)
+    told: list[Any] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append((kwargs["namespace"], kwargs["digest"]))
+
+    with connected(jti_released, receiver):
+        order = {"action": "release", "_selected_action": [key("a", namespace)]}
+        sign_in("view", "delete").post(LIST, order)
+    assert told == [(expected, key("a", namespace)[:16])]
+
+
 def test_a_deletion_is_a_release_too(location: str) -> None:
     assert replay_cache.reserve("a", namespace="issuer")
     told: list[Any] = []
