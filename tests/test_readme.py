@@ -150,9 +150,10 @@ def test_every_check_is_documented_and_no_other() -> None:
 
 
 def test_the_purge_is_as_documented() -> None:
-    from jti_replay.backends.database.cache import PURGE_BATCH, PURGE_INTERVAL
+    from jti_replay.backends.base import PURGE_BATCH
+    from jti_replay.backends.database.purging import INTERVAL
 
-    sentence = f"up to {PURGE_BATCH} of them after every {PURGE_INTERVAL} reserves"
+    sentence = f"up to {PURGE_BATCH} of them after every {INTERVAL} reserves"
     assert sentence in text_of("docs/database.md")
 
 
