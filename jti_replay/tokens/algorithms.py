@@ -22,17 +22,14 @@ class Ed25519Algorithm(OKPAlgorithm):
 
     def prepare_key(self, key: Any) -> Any:
         """Return the key object. Raises :exc:`jwt.InvalidKeyError` for another curve."""
-        return _ed25519(super().prepare_key(key))
+        prepared = super().prepare_key(key)
+        if not isinstance(prepared, Ed25519PublicKey):
+            raise jwt.InvalidKeyError("The key is no public key of the curve Ed25519.")
+        return prepared
 
     def verify(self, msg: str | bytes, key: Any, sig: str | bytes) -> bool:
-        """Return whether a key made a signature. Raises as :meth:`prepare_key` does."""
-        return super().verify(msg, _ed25519(key), sig)
-
-
-def _ed25519(key: Any) -> Any:
-    if not isinstance(key, Ed25519PublicKey):
-        raise jwt.InvalidKeyError("The key is no public key of the curve Ed25519.")
-    return key
+        """Return whether a key of this curve made a signature."""
+        return isinstance(key, Ed25519PublicKey) and super().verify(msg, key, sig)
 
 
 def known() -> list[str]:

@@ -119,44 +119,48 @@ class RemoteKeys:
     @property
     def has_keys(self) -> bool:
         """Whether there are keys that are trusted."""
-        return self._held.since.age <= self._options.lifespan + self._options.max_stale
+        return self._is_trusted(self._held)
 
     def _known_or_wait(self, token: UnverifiedToken) -> tuple[Sequence[Any], Wait | None]:
         """Return the keys in hand that fit a token, or else the fetch that may bring them."""
         if token.header.get("kid") == "":
             raise TokenInvalid("The token does not name its key (kid).", claim="kid")
-        held = self._held
-        age = held.since.age
-        if age > self._options.lifespan + self._options.max_stale:
-            return (), self._wait_for_keys()
-        if age > self._options.lifespan * REFRESH_AT:
-            self._refresh()
-        keys = held.keys.find(token)
-        return keys, None if keys else self._wait_for_unknown(token, held)
+        while True:
+            held = self._held
+            is_trusted = self._is_trusted(held)
+            if is_trusted:
+                if held.since.age > self._options.lifespan * REFRESH_AT:
+                    self._refresh()
+                if keys := held.keys.find(token):
+                    return keys, None
+            with self._lock:
+                if self._held is held:  # A fetch may just have ended.
+                    return (), self._wait_for(token, held if is_trusted else None)
 
-    def _wait_for_keys(self) -> Wait:
-        with self._lock:
-            return self._wait(self._running_fetch())
-
-    def _wait_for_unknown(self, token: UnverifiedToken, held: Held) -> Wait:
+    def _wait_for(self, token: UnverifiedToken, held: Held | None) -> Wait:
         """
-        Return the fetch that may bring the key of a token, while other keys are in hand.
+        Return the fetch that may bring the key of a token. ``held`` are the keys in hand, if
+        they are trusted. The lock is held.
 
         A made-up kid costs its sender nothing, so it must not cost the issuer a request each,
         nor hold up a worker while the issuer does not answer.
         """
-        with self._lock:
-            if self._missed_at.age >= MISS_COOLDOWN:
-                wait = self._wait(self._running_fetch())
-                self._missed_at = Moment.now()
-                return wait
-            if self._fetch is not None:
-                if self._fetch.started.age < PATIENCE:
-                    return self._wait(self._fetch, PATIENCE - self._fetch.started.age)
-                raise KeysUnavailable(f"{self._location} has not answered yet.")
-            if self._failed_at > held.since:
-                raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
-            raise held.keys.unknown(token)
+        if held is None:
+            return self._wait(self._running_fetch())
+        if self._missed_at.age >= MISS_COOLDOWN:
+            wait = self._wait(self._running_fetch())
+            self._missed_at = Moment.now()
+            return wait
+        if self._fetch is not None:
+            if self._fetch.started.age < PATIENCE:
+                return self._wait(self._fetch, PATIENCE - self._fetch.started.age)
+            raise KeysUnavailable(f"{self._location} has not answered yet.")
+        if self._failed_at > held.since:
+            raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
+        raise held.keys.unknown(token)
+
+    def _is_trusted(self, held: Held) -> bool:
+        return held.since.age <= self._options.lifespan + self._options.max_stale
 
     def _refresh(self) -> None:
         """Fetch the keys ahead of time, behind the requests."""

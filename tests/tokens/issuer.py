@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+DOCUMENT = "/.well-known/openid-configuration"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -23,13 +27,18 @@ class Server(ThreadingHTTPServer):
 
 class Issuer:
     """
-    A JWKS URL on a free loopback port.
+    An issuer on a free loopback port, with a JWK Set and a discovery document.
 
-    ``keys`` is what it publishes, ``answer`` how, and ``fetches`` how often it was asked.
+    ``keys`` is what it publishes, ``answer`` how, ``document`` changes its discovery document,
+    ``fetches`` is how often it was asked, and ``seen`` the paths and headers of that. It
+    speaks TLS with the certificate in ``certificates``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, certificates: Path | None = None) -> None:
         self.keys: list[Any] = []
+        self.document: dict[str, Any] = {}
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self._certificates = certificates
         self.answer: Answer = self.publish
         self.fetches = 0
         self.asked = threading.Event()
@@ -47,8 +56,16 @@ class Issuer:
         self.go_down()
 
     @property
+    def origin(self) -> str:
+        return f"{'https' if self._certificates else 'http'}://127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/jwks"
+        return f"{self.origin}/jwks"
 
     def come_up(self) -> None:
         """Listen, on the same port as before."""
@@ -60,6 +77,7 @@ class Issuer:
             def do_GET(self) -> None:
                 with issuer._lock:
                     issuer.fetches += 1
+                    issuer.seen.append((self.path, dict(self.headers)))
                 answer = issuer.answer
                 issuer.asked.set()
                 with suppress(OSError):
@@ -70,6 +88,14 @@ class Issuer:
 
         self._server = Server(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_address[1]
+        if self._certificates:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(
+                self._certificates / "server.pem", self._certificates / "server.key"
+            )
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True
         ).start()
@@ -85,7 +111,12 @@ class Issuer:
 
     def publish(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer as an issuer should."""
-        respond(handler, 200, json.dumps({"keys": self.keys}).encode())
+        if handler.path.endswith(DOCUMENT):
+            issuer = self.origin + handler.path.removesuffix(DOCUMENT)
+            answer = {"issuer": issuer, "jwks_uri": self.url} | self.document
+        else:
+            answer = {"keys": self.keys}
+        respond(handler, 200, json.dumps(answer).encode())
 
     def hang(self, handler: BaseHTTPRequestHandler) -> None:
         """Accept the request, and never answer."""
