@@ -15,8 +15,9 @@ from django.test import override_settings
 
 from benchmarks.method import progress
 from jti_replay import replay_caches
-from jti_replay.backends.redis.cache import DEFAULT_PREFIX, OWNER_SIZE
+from jti_replay.backends.redis.entries import OWNER_SIZE
 from jti_replay.backends.redis.keys import ClusterKeys, Keys
+from jti_replay.backends.redis.options import RedisOptions
 from jti_replay.backends.redis.scripts import RESERVE
 from jti_replay.reservation.digests import DIGEST_SIZE
 from tests.servers.redis import redis_server
@@ -93,7 +94,7 @@ def _bytes_of_key(server: redis.Redis, port: int) -> float:
 
 def _bytes_of_cluster_key(server: redis.Redis) -> float:
     """Return the bytes of one whose key has a tag besides, on one server like any other."""
-    key = ClusterKeys(DEFAULT_PREFIX).entry(os.urandom(DIGEST_SIZE))
+    key = ClusterKeys(RedisOptions().prefix).entry(os.urandom(DIGEST_SIZE))
     server.set(key, os.urandom(OWNER_SIZE), px=3_600_000)
     return float(server.memory_usage(key))
 
@@ -103,7 +104,7 @@ def _bytes_with_table(server: redis.Redis) -> float:
     progress("the memory of many keys")
     server.flushall()
     sha = server.script_load(RESERVE.source)
-    before, keys = int(server.info()["used_memory"]), Keys(DEFAULT_PREFIX)
+    before, keys = int(server.info()["used_memory"]), Keys(RedisOptions().prefix)
     for _ in range(FILLED // 1000):
         pipeline = server.pipeline(transaction=False)
         for _ in range(1000):

@@ -9,8 +9,8 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from jti_replay.backends.redis.cache import DEFAULT_PREFIX
 from jti_replay.backends.redis.keys import ClusterKeys, Keys
+from jti_replay.backends.redis.options import RedisOptions
 from jti_replay.reservation.digests import jti_digest
 
 SLOTS = 16_384
@@ -27,7 +27,7 @@ def measure() -> dict[str, Any]:
         "by tag, one hot issuer": [_tag_slot(digest) for digest in _hot_issuer()],
         "by tag, one issuer that counts": [_tag_slot(digest) for digest in _counted()],
         "by digest, without a tag": [
-            key_slot(Keys(DEFAULT_PREFIX).entry(digest)) for digest in _many_issuers()
+            key_slot(Keys(RedisOptions().prefix).entry(digest)) for digest in _many_issuers()
         ],
         "by issuer (not what is done)": [
             key_slot(b"jti:{%b}" % HOT_ISSUER.encode()) for _ in range(TOKENS)
@@ -43,7 +43,7 @@ def measure() -> dict[str, Any]:
 
 
 def _tag_slot(digest: bytes) -> int:
-    return key_slot(ClusterKeys(DEFAULT_PREFIX).entry(digest))
+    return key_slot(ClusterKeys(RedisOptions().prefix).entry(digest))
 
 
 def _tags(shards: int) -> dict[str, float]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from jti_replay.backends.redis.cache import DEFAULT_PREFIX
 from jti_replay.backends.redis.keys import Keys
+from jti_replay.backends.redis.options import RedisOptions
 from tests.servers import free_port
 
 from . import setups
@@ -157,7 +157,7 @@ class Site:
 
     def _vouch(self) -> None:
         """Write that the memory is complete, or the run would begin with a cold start."""
-        [marker] = Keys(DEFAULT_PREFIX).markers()
+        [marker] = Keys(RedisOptions().prefix).markers()
         with self.redis.primary.client() as client:
             client.set(marker, int((time.time() - 60) * 1000))
 
