@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from jti_replay.tokens import ages
+
 from . import doors
+from .clock import Clock
 from .issuer import Issuer
 from .tokens import CACHES, PROFILE
 
@@ -37,3 +40,11 @@ def issuer() -> Iterator[Issuer]:
     """An issuer that publishes its keys over HTTP."""
     with Issuer() as issuer:
         yield issuer
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock for the ages of keys, which a test pushes forward."""
+    clock = Clock()
+    monkeypatch.setattr(ages, "time", clock)
+    return clock

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from jti_replay.tokens import ages, jwks
+from jti_replay.tokens import jwks
 from jti_replay.tokens.jwks_options import DEFAULT_OPTIONS
 
 from .answers import (
@@ -24,6 +24,7 @@ from .answers import (
     assert_nothing_reserved,
     assert_unavailable,
 )
+from .clock import Clock
 from .doors import aknock
 from .doors import knock as sync_knock
 from .issuer import Issuer, respond
@@ -39,29 +40,6 @@ UNFIT = "The token's algorithm does not fit its key."
 
 LIFESPAN = DEFAULT_OPTIONS.lifespan
 REFRESH_AFTER = LIFESPAN * jwks.REFRESH_AT
-
-
-class Clock:
-    """Stands in for the time module in ages.py. Tests push it forward."""
-
-    monotonic_ahead = wall_ahead = 0.0
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self.monotonic_ahead
-
-    def time(self) -> float:
-        return time.time() + self.wall_ahead
-
-    def pass_by(self, seconds: float) -> None:
-        self.monotonic_ahead += seconds
-        self.wall_ahead += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(ages, "time", clock)
-    return clock
 
 
 @pytest.fixture
