@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from jti_replay.reservation.cold_start import earliest_use
 from jti_replay.steps import Steps
 from jti_replay.tokens.claims import check_times
 from jti_replay.tokens.verification import VerifiedToken, averify, verify
+
+from .access_token import judge_access_token, judge_access_token_again
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -29,11 +32,16 @@ class Candidate:
     profile: Profile
     token: VerifiedToken
     cache: BaseReplayCache
+    access_token_claims: Mapping[str, Any] | None = None
+    """What the access token says that came with it, if its kind has one."""
 
     @property
     def namespace(self) -> str:
         """The namespace within which the jti is unique."""
-        return self.profile.kind.namespace(self.token.claims)
+        kind, claims = self.profile.kind, self.token.claims
+        if kind.key_in_header:
+            claims = claims | {"cnf": {"jwk": self.token.header["jwk"]}}
+        return kind.namespace(claims)
 
 
 def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> Steps[Candidate]:
@@ -51,7 +59,11 @@ def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> S
         token = kind.find(request)
     verified: VerifiedToken = yield verify, averify, (token, profile.rules)
     profile.check(verified, request)
-    return Candidate(profile, verified, cache)
+    if profile.access_token is None:
+        return Candidate(profile, verified, cache)
+    # It comes last: nothing is asked of another server for the sake of a bad token.
+    access = yield from judge_access_token(profile.access_token, request)
+    return Candidate(profile, verified, cache, access)
 
 
 def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
@@ -88,7 +100,7 @@ def reserve_unjudged(
     until = profile.kind.expires_at(candidate.token.claims)
     if until is not None:
         # Another profile with the same cache may accept the token for longer.
-        until += profile.retention_leeway
+        until += profile.retention_margin
     reservation: Reservation | None = yield (
         partial(cache.reserve, jti, until, **arguments),
         partial(cache.areserve, jti, until, **arguments),
@@ -98,8 +110,19 @@ def reserve_unjudged(
 
 
 def judge_again(candidate: Candidate) -> None:
-    """Raise :exc:`~jti_replay.TokenInvalid` if the token has expired during a wait."""
-    check_times(candidate.token.claims, candidate.profile.rules, time.time())
+    """
+    Judge a token once more, after a wait.
+
+    Raises :exc:`~jti_replay.TokenInvalid` if it has expired, or is accepted for longer than
+    its jti is kept.
+    """
+    profile, claims, now = candidate.profile, candidate.token.claims, time.time()
+    check_times(claims, profile.rules, now)
+    last = profile.kind.expires_at(claims)
+    if last is not None and last + profile.rules.leeway < now:
+        raise TokenInvalid("The token is too old.")
+    if profile.access_token is not None and candidate.access_token_claims is not None:
+        judge_access_token_again(profile.access_token, candidate.access_token_claims)
 
 
 def release_quietly(reservation: Reservation) -> Steps[None]:
@@ -115,6 +138,8 @@ def attach(request: Any, candidate: Candidate, reservation: Reservation | None) 
     request.jwt_header = candidate.token.header
     request.jwt_claims = candidate.token.claims
     request.jti_reservation = reservation
+    if candidate.access_token_claims is not None:
+        request.access_token_claims = candidate.access_token_claims
     reservations = getattr(request, "jti_reservations", None)
     if reservations is None:
         reservations = request.jti_reservations = {}
@@ -126,7 +151,7 @@ def first_use(candidate: Candidate) -> float:
     rules = candidate.profile.rules
     longest = rules.max_lifetime if rules.max_age is None else rules.max_age
     return earliest_use(
-        candidate.token.claims,
+        candidate.profile.kind.made_at(candidate.token.claims),
         now=time.time(),
         leeway=rules.leeway,
         max_lifetime=longest or 0.0,

@@ -48,6 +48,9 @@ class BaseKind:
     requires_exp: ClassVar[bool] = True
     """Whether a token needs an ``exp`` (RFC 7519 4.1.4). One that is there is obeyed."""
 
+    key_in_header: ClassVar[bool] = False
+    """Whether a token brings the key that it is verified with (``jwk``; RFC 7515 4.1.3)."""
+
     takes_events: ClassVar[bool] = False
     """Whether a token may have ``events``, as only security events have (RFC 8417 2.2)."""
 
@@ -63,6 +66,9 @@ class BaseKind:
     recommended_settings: ClassVar[frozenset[str]] = frozenset({"AUDIENCE", "ISSUER"})
     """The keys without which ``manage.py check --deploy`` warns."""
 
+    algorithms: tuple[str, ...] = ()
+    """``ALGORITHMS`` of the profile."""
+
     audiences: tuple[str, ...] = ()
     """``AUDIENCE`` of the profile."""
 
@@ -75,6 +81,9 @@ class BaseKind:
     max_age: float | None = None
     """How old ``iat`` may be, in seconds, which is then required. ``MAX_AGE`` replaces it."""
 
+    judges_iat: bool = True
+    """Whether ``iat`` is held against the clock."""
+
     def __init__(self, profile: str, options: Mapping[str, Any]) -> None:
         self.profile = profile
         self.options = options
@@ -83,6 +92,16 @@ class BaseKind:
     def default_settings(cls, profile: str) -> Mapping[str, Any]:
         """Return the settings that a profile of this kind has unless it says otherwise."""
         return {}
+
+    @classmethod
+    def needs_access_token(cls, options: Mapping[str, Any]) -> bool:
+        """Return whether an access token that is bound to the token's key comes with it."""
+        return False
+
+    @classmethod
+    def check_options(cls, where: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Return what cannot work in ``OPTIONS``, beyond names that are not known."""
+        return ()
 
     @classmethod
     def deployment_warnings(
@@ -111,7 +130,11 @@ class BaseKind:
         """
 
     def namespace(self, claims: Mapping[str, Any]) -> str:
-        """Return the namespace in which the jti is unique, one that no other kind has."""
+        """
+        Return the namespace in which the jti is unique, one that no other kind has.
+
+        A token that brings its key has it in ``cnf`` here, as ``jwk`` (RFC 7800 3.2).
+        """
         return f"kind:{self.quoted_profile}:{claims.get('iss', '')}"
 
     def expires_at(self, claims: Mapping[str, Any]) -> float | None:
@@ -121,6 +144,14 @@ class BaseKind:
         """
         exp: float | None = claims.get("exp")
         return exp
+
+    def made_at(self, claims: Mapping[str, Any]) -> float | None:
+        """
+        Return since when the token can have been used, in seconds since 1970, less ``LEEWAY``.
+        None: it does not say.
+        """
+        made: float | None = claims.get("iat", claims.get("nbf"))
+        return made
 
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return the answer to a request whose token is missing or refused."""

@@ -13,6 +13,7 @@ DEFAULT = "bearer"
 BUILT_IN = {
     "bearer": "jti_replay.kinds.bearer.Bearer",
     "client_assertion": "jti_replay.kinds.client_assertion.ClientAssertion",
+    "dpop": "jti_replay.kinds.dpop.DPoP",
     "jwt_bearer_grant": "jti_replay.kinds.jwt_bearer_grant.JWTBearerGrant",
     "link": "jti_replay.kinds.link.Link",
     "logout_token": "jti_replay.kinds.logout_token.LogoutToken",

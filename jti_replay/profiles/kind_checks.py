@@ -9,7 +9,11 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 
 from jti_replay.conf.rules import check_mapping
+from jti_replay.kinds import BaseKind
 from jti_replay.kinds.registry import BUILT_IN, DEFAULT, load_kind
+from jti_replay.tokens.types import TypeRule
+
+from .kind import type_rule
 
 
 def check_kind(where: str, params: Mapping[str, Any]) -> list[CheckMessage]:
@@ -32,9 +36,10 @@ def check_kind(where: str, params: Mapping[str, Any]) -> list[CheckMessage]:
                 id="jti_replay.E047",
             )
         ]
-    messages = check_mapping(
-        f'{where}["OPTIONS"]', params.get("OPTIONS", {}), kind.known_options
-    )
+    options = params.get("OPTIONS", {})
+    messages = check_mapping(f'{where}["OPTIONS"]', options, kind.known_options)
+    if isinstance(options, dict):
+        messages += kind.check_options(f'{where}["OPTIONS"]', options)
     messages += [
         Error(
             f"{where} has no {key}, which the kind {name!r} needs.",
@@ -52,3 +57,29 @@ def check_kind(where: str, params: Mapping[str, Any]) -> list[CheckMessage]:
         for key in sorted(kind.unused_settings & params.keys())
     ]
     return messages
+
+
+def check_types(
+    where: str, kind: type[BaseKind], params: Mapping[str, Any]
+) -> list[CheckMessage]:
+    """Refuse a TYP that names what is no token of this kind (RFC 8725 3.11, 3.12)."""
+    options = params.get("OPTIONS", {})
+    if "TYP" not in params or not isinstance(options, dict):
+        return []
+    return check_typ(f'{where}["TYP"]', params["TYP"], type_rule(kind, options))
+
+
+def check_typ(where: str, value: Any, admitted: TypeRule) -> list[CheckMessage]:
+    """Refuse types that are not among those that are admitted."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple):
+        return []  # Its type is what is wrong, and named elsewhere.
+    return [
+        Error(
+            f"{where} names the type {name!r}, which is that of another kind of tokens.",
+            hint=f"Name types out of: {admitted}.",
+            id="jti_replay.E053",
+        )
+        for name in names
+        if isinstance(name, str) and not admitted.accepts(name)
+    ]

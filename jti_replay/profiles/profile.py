@@ -12,15 +12,15 @@ from django.http import HttpRequest
 
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
-from jti_replay.exceptions import TokenInvalid
 from jti_replay.kinds import BaseKind
+from jti_replay.tokens.claims import refuse_events
 from jti_replay.tokens.rules import TokenRules
 from jti_replay.tokens.verification import VerifiedToken
 
+from .access_token import AccessTokenJudge, access_token_judge
 from .checks import check_profile, check_section
-from .kind import kind_from_settings, rules_of_kind, type_rule, with_defaults
-from .retention import longest_leeway
-from .rules import rules_from_settings
+from .kind import kind_from_settings, rules_of_kind, with_defaults
+from .retention import retention_margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ class Profile:
     rules: TokenRules
     kind: BaseKind
     cache: str
-    retention_leeway: float
-    """Seconds for which a jti is kept beyond the end of its token."""
+    retention_margin: float
+    """Seconds for which a jti is kept beyond the last moment that its kind names."""
+    access_token: AccessTokenJudge | None
+    """What judges the access token that comes with each token, if the kind has one."""
 
     @classmethod
     def from_settings(cls, name: str, params: Mapping[str, Any]) -> Profile:
@@ -49,10 +51,15 @@ class Profile:
         kind = kind_from_settings(name, params)
         return cls(
             name=name,
-            rules=rules_of_kind(rules_from_settings(params, type_rule(kind)), kind),
+            rules=rules_of_kind(kind, params),
             kind=kind,
             cache=params.get("CACHE", conf.DEFAULT_ALIAS),
-            retention_leeway=longest_leeway(params),
+            retention_margin=retention_margin(params),
+            access_token=(
+                access_token_judge(kind.options["access_token"])
+                if kind.needs_access_token(kind.options)
+                else None
+            ),
         )
 
     def check(self, token: VerifiedToken, request: HttpRequest) -> None:
@@ -61,9 +68,8 @@ class Profile:
 
         Raises :exc:`~jti_replay.TokenInvalid`.
         """
-        if "events" in token.claims and not self.kind.takes_events:
-            # A security event is no token of another kind (RFC 8417 4.3).
-            raise TokenInvalid("The token is a security event (events).", claim="events")
+        if not self.kind.takes_events:
+            refuse_events(token.claims)
         self.kind.check(token.header, token.claims, request)
 
 

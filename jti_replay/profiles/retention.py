@@ -7,26 +7,31 @@ from typing import Any
 
 from jti_replay import conf
 
-DEFAULT_LEEWAY = 30
-"""Seconds of clock skew that are accepted."""
+from .kind import kind_of
+from .rules import DEFAULT_LEEWAY
 
 
-def longest_leeway(params: Mapping[str, Any]) -> float:
+def retention_margin(params: Mapping[str, Any]) -> float:
     """
-    Return the longest ``LEEWAY``, in seconds, of the profiles that share a profile's cache.
+    Return for how many seconds a jti is kept beyond the last moment that its kind names.
 
-    They may share its issuer as well, and then accept each other's tokens. ``params`` are the
-    settings of the profile.
+    That is the longest ``LEEWAY`` of the profiles that share a profile's cache: they may share
+    its issuer as well, and then accept each other's tokens. One of the same kind with a longer
+    ``MAX_AGE`` accepts them for so much longer. ``params`` are the settings of the profile.
     """
-    cache = _cache(params)
+    cache, kind, age = _cache(params), kind_of(params), _age(params)
     return max(
         _leeway(params),
         *(
-            _leeway(other)
+            _leeway(other) + (max(0.0, _age(other) - age) if kind_of(other) is kind else 0.0)
             for _, other in conf.entries(conf.profiles())
             if _cache(other) == cache
         ),
     )
+
+
+def _age(params: Mapping[str, Any]) -> float:
+    return _number(params.get("MAX_AGE", kind_of(params).max_age))
 
 
 def _cache(params: Mapping[str, Any]) -> Any:
@@ -34,6 +39,9 @@ def _cache(params: Mapping[str, Any]) -> Any:
 
 
 def _leeway(params: Mapping[str, Any]) -> float:
-    leeway = params.get("LEEWAY", DEFAULT_LEEWAY)
+    return _number(params.get("LEEWAY", DEFAULT_LEEWAY))
+
+
+def _number(value: Any) -> float:
     # What is no number is refused when its own profile is used.
-    return leeway if type(leeway) in (int, float) else 0
+    return value if type(value) in (int, float) else 0.0

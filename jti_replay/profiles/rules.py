@@ -15,25 +15,33 @@ from jti_replay.tokens.locations import JwksUrl
 from jti_replay.tokens.rules import TokenRules
 from jti_replay.tokens.types import TypeRule
 
-from .retention import DEFAULT_LEEWAY
+DEFAULT_LEEWAY = 30
+"""Seconds of clock skew that are accepted."""
 
 DEFAULT_MAX_LIFETIME = 3600
 """Seconds that a token may live."""
 
 
-def rules_from_settings(params: Mapping[str, Any], types: TypeRule) -> TokenRules:
+def rules_from_settings(
+    params: Mapping[str, Any],
+    types: TypeRule,
+    *,
+    max_lifetime: float | None = DEFAULT_MAX_LIFETIME,
+    key_in_header: bool = False,
+) -> TokenRules:
     """
     Return the rules that the settings of a profile describe. They have been checked.
 
-    ``types`` is what a profile without TYP accepts.
+    ``types`` is accepted without TYP, and ``max_lifetime`` without MAX_LIFETIME.
+    ``key_in_header``: whether each token brings its key.
     """
     return TokenRules(
-        keys=keys_from_settings(params),
+        keys=None if key_in_header else keys_from_settings(params),
         algorithms=tuple(params["ALGORITHMS"]),
         issuers=issuers_from_setting(params["ISSUER"]) if "ISSUER" in params else None,
         audiences=names(params.get("AUDIENCE", ())),
         leeway=params.get("LEEWAY", DEFAULT_LEEWAY),
-        max_lifetime=params.get("MAX_LIFETIME", DEFAULT_MAX_LIFETIME),
+        max_lifetime=params.get("MAX_LIFETIME", max_lifetime),
         types=TypeRule.only(names(params["TYP"])) if "TYP" in params else types,
         jti=params.get("JTI", "required"),
     )

@@ -5,9 +5,7 @@ been used before, until that could no longer be accepted anyway (RFC 4120 3.2.3)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from jti_replay.exceptions import ColdStart
 
@@ -26,16 +24,15 @@ counted at both ends, are by default.
 
 
 def earliest_use(
-    claims: Mapping[str, Any], *, now: float, leeway: float, max_lifetime: float
+    issued: float | None, *, now: float, leeway: float, max_lifetime: float
 ) -> float:
     """
     Return the earliest moment at which a token could have been used, in seconds since 1970.
 
-    That is ``iat``, or else ``nbf``, on a clock that is late by the leeway. A token that has
-    neither may be as old as any that is accepted ``now`` (all in seconds; RFC 7519 4.1). The
-    moment is one that a datetime can hold.
+    That is when it was ``issued``, on a clock that is late by the leeway. None: it may be as
+    old as any that is accepted ``now`` (all in seconds; RFC 7519 4.1). The moment is one that
+    a datetime can hold.
     """
-    issued = claims.get("iat", claims.get("nbf"))
     if issued is None:
         issued = now - max_lifetime - leeway
     # An nbf of the year 1 is what .NET writes for a time that was never set.

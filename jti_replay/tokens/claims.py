@@ -75,6 +75,15 @@ def check_audience(claims: Mapping[str, Any], rules: TokenRules) -> None:
         )
 
 
+def refuse_events(claims: Mapping[str, Any]) -> None:
+    """
+    Raise :exc:`~jti_replay.TokenInvalid` for a security event, which is no token of another
+    kind (RFC 8417 4.3).
+    """
+    if "events" in claims:
+        raise TokenInvalid("The token is a security event (events).", claim="events")
+
+
 def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> None:
     """
     Raise :exc:`~jti_replay.TokenInvalid` unless the token is in force at ``now``, lives no
@@ -93,10 +102,14 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Non
             claim="exp",
             detail=f"Its exp was {now - exp:.0f} s ago. LEEWAY is {leeway:g} s.",
         )
-    for name, time in (("iat", iat), ("nbf", nbf)):
+    for name, time in (("iat", iat if rules.judges_iat else None), ("nbf", nbf)):
         if time is not None and time > now + leeway:
+            text = "The token is not valid yet."
+            if name == "iat" and rules.max_age is not None:
+                ahead = f"{time - now:.0f} s ahead"
+                text = f"The token is not valid yet (iat): its clock is {ahead}."
             raise TokenInvalid(
-                "The token is not valid yet.",
+                text,
                 claim=name,
                 detail=f"Its {name} is {time - now:.0f} s ahead. LEEWAY is {leeway:g} s.",
             )

@@ -14,7 +14,6 @@ from .algorithms import algorithm_named
 from .functions import function_at, is_async, looks_like_path
 from .key_set import KeySet
 from .parsing import UnverifiedToken
-from .published_keys import UnusableKey, read_key
 from .signatures import PreparedKey
 
 
@@ -126,31 +125,6 @@ def key_from_setting(value: Any, algorithms: Sequence[str]) -> KeySource:
     if isinstance(value, str | bytes):
         return StaticKey(value, algorithms)
     raise ImproperlyConfigured(f"KEY must be a str or bytes, not {type(value).__name__}.")
-
-
-def key_from_token(key: Any, token: UnverifiedToken) -> Sequence[Any]:
-    """
-    Return the keys that come with a token: a key object, or a JWK (dict).
-
-    Raises :exc:`~jti_replay.TokenInvalid` for one that cannot be used: its sender chose it.
-    """
-    if not isinstance(key, Mapping):
-        return (key,)
-    try:
-        published = read_key(key)
-    except UnusableKey as error:
-        raise _unusable(str(error)) from error
-    if published is None:
-        raise _unusable("It is for encryption.")
-    if published.too_short:
-        raise _unusable(published.too_short)
-    if token.header["alg"] not in published.algorithms:
-        raise TokenInvalid("The token's algorithm does not fit its key.", claim="alg")
-    return (PreparedKey(published.key),)
-
-
-def _unusable(reason: str) -> TokenInvalid:
-    return TokenInvalid("The key of the token cannot be used.", claim="jwk", detail=reason)
 
 
 def _found(key: Any, token: UnverifiedToken) -> Sequence[Any]:

@@ -15,7 +15,7 @@ class TokenRules:
     """
     What a token must be like. They know no request, cache or setting. Times are in seconds.
 
-    - ``keys``: where the key comes from. None: whoever verifies hands it over.
+    - ``keys``: where the key comes from. None: each token brings its own (RFC 7515 4.1.3).
     - ``algorithms``: the accepted ``alg`` values (RFC 8725 3.1).
     - ``issuers``: None accepts any, and tokens without ``iss``.
     - ``audiences``: empty accepts any, and tokens without ``aud``.
@@ -24,6 +24,7 @@ class TokenRules:
     - ``types``: the accepted ``typ`` values.
     - ``jti``: whether a token needs a jti, is known by its digest without one, or may lack it.
     - ``requires_exp``: whether a token needs an ``exp``. One that has it is held to it.
+    - ``judges_iat``: whether an ``iat`` that is there is held against the clock.
     - ``max_age``: how old ``iat`` may be, which is then required. None: not judged.
     """
 
@@ -36,4 +37,5 @@ class TokenRules:
     types: TypeRule = ANY_TYPE
     jti: Literal["required", "digest", "ignored"] = "required"
     requires_exp: bool = True
+    judges_iat: bool = True
     max_age: float | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from jti_replay.exceptions import TokenInvalid
+from jti_replay.exceptions import KeysUnavailable, TokenInvalid
 
 from .algorithms import accepted
 from .claims import check_audience, check_issuer, check_times, jti_of
-from .keys import key_from_token
+from .header_key import key_in_header, unusable_key
 from .parsing import UnverifiedToken, read_unverified
 from .quoting import listed, shown
 from .rules import TokenRules
@@ -27,24 +27,23 @@ class VerifiedToken(NamedTuple):
     jti: str
 
 
-def verify(token: str, rules: TokenRules, key: Any = None) -> VerifiedToken:
+def verify(token: str, rules: TokenRules) -> VerifiedToken:
     """
     Return what a token says that the rules accept. Nothing is reserved.
 
-    ``key`` is given where the rules have no source of keys. Raises
-    :exc:`~jti_replay.TokenInvalid` if the rules do not accept the token, and
+    Raises :exc:`~jti_replay.TokenInvalid` if the rules do not accept the token, and
     :exc:`~jti_replay.KeysUnavailable` if that cannot be told.
     """
     unverified = _read(token, rules)
-    keys = key_from_token(key, unverified) if rules.keys is None else rules.keys.get(unverified)
+    keys = key_in_header(unverified) if rules.keys is None else rules.keys.get(unverified)
     return _judge(unverified, keys, rules)
 
 
-async def averify(token: str, rules: TokenRules, key: Any = None) -> VerifiedToken:
+async def averify(token: str, rules: TokenRules) -> VerifiedToken:
     """Async version of :func:`verify`. It does not block the event loop."""
     unverified = _read(token, rules)
     if rules.keys is None:
-        keys = key_from_token(key, unverified)
+        keys = key_in_header(unverified)
     else:
         keys = await rules.keys.aget(unverified)
     return _judge(unverified, keys, rules)
@@ -74,7 +73,12 @@ def _read(token: str, rules: TokenRules) -> UnverifiedToken:
 
 
 def _judge(unverified: UnverifiedToken, keys: Any, rules: TokenRules) -> VerifiedToken:
-    check_signature(unverified, keys, rules.algorithms)
+    try:
+        check_signature(unverified, keys, rules.algorithms)
+    except KeysUnavailable as error:
+        if rules.keys is not None:
+            raise
+        raise unusable_key(str(error)) from error  # The token brought it.
     claims = unverified.claims
     check_issuer(claims, rules)
     check_audience(claims, rules)

@@ -18,6 +18,7 @@ from jti_replay import ColdStart, replay_cache
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.memory import forks
 from jti_replay.decorators import reserve_jti
+from jti_replay.kinds.bearer import Bearer
 from jti_replay.reservation.cold_start import WINDOW, earliest_use, refuse_cold_start
 from jti_replay.signals import cache_failed
 from tests.checks.configurations import cache, found
@@ -31,7 +32,8 @@ class KnowsNoBeginning(BaseReplayCache):
 
 
 def earliest(**claims: float) -> float:
-    return earliest_use(claims, now=NOW, leeway=30, max_lifetime=3600)
+    issued = Bearer("default", {}).made_at(claims)
+    return earliest_use(issued, now=NOW, leeway=30, max_lifetime=3600)
 
 
 @pytest.fixture

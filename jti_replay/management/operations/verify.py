@@ -108,7 +108,7 @@ def _cold_start(claims: Mapping[str, Any], profile: Profile) -> Exception | None
     if not (cache.refuses_cold_start and cache.is_shared):
         return None  # The memory of server processes cannot be asked from here.
     since = earliest_use(
-        claims,
+        profile.kind.made_at(claims),
         now=time.time(),
         leeway=profile.rules.leeway,
         max_lifetime=profile.rules.max_lifetime or 0,
@@ -123,7 +123,7 @@ def _described(token: VerifiedToken, profile: Profile) -> dict[str, str]:
     claims, kind, now = token.claims, profile.kind, time.time()
     last = kind.expires_at(claims)
     until = (
-        "" if last is None else f", until {iso(last + profile.retention_leeway)} at the least"
+        "" if last is None else f", until {iso(last + profile.retention_margin)} at the least"
     )
     digest = short_digest(jti_digest(kind.namespace(claims), token.jti))
     return {
