@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ NAME = "jti_replay_receiver"
 
 FLAGS = ("needs_rollback", "rollback_exc")
 """What an ORM call, an ``atomic()`` block or ``set_rollback()`` leaves changed."""
+
+
+CONTROL = re.compile(r"\s*(?:ABORT|BEGIN|COMMIT|END|RELEASE|ROLLBACK|SAVEPOINT|START)\b", re.I)
+"""Statements that a savepoint around them would disturb, such as those of ``atomic()``."""
 
 
 class Shield:
@@ -69,8 +74,8 @@ class _Queries:
 
     def run(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         """Run a query. If it fails, the transaction goes on."""
-        if not _is_in_transaction(self._connection):
-            return execute(sql, params, many, context)  # A receiver has closed it.
+        if not _is_in_transaction(self._connection) or CONTROL.match(str(sql)):
+            return execute(sql, params, many, context)  # A receiver may have closed it.
         if self._connection.needs_rollback and self._is_elsewhere():
             _set(self._connection, self._flags)
         savepoint = Savepoint(self._connection, NAME)

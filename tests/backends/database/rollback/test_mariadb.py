@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.db import Error, OperationalError, connections, transaction
 
 from jti_replay import Reservation, release_on_rollback, replay_cache
+from jti_replay.signals import jti_reserved
 from tests.models import Work
 from tests.rollback.attempts import WAYS as ATTEMPTS
 from tests.rollback.attempts import Attempt
@@ -24,6 +26,7 @@ from tests.rollback.hidden_ends import (
     swallowed_error,
     work_with_hidden_end,
 )
+from tests.rollback.test_shield import DOOMING, TAKEN, receiving
 from tests.rollback.tokens import PROFILE
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -118,6 +121,18 @@ def test_an_inner_commit_and_an_outer_rollback_give_back(mariadb: str) -> None:
         assert release_on_rollback(replay_cache.reserve("a"), mariadb)
         Work.objects.using(mariadb).create(name="work")
     assert replay_cache.reserve("a")
+
+
+@pytest.mark.parametrize("doom", DOOMING, ids=attrgetter("__name__"))
+def test_a_receiver_that_fails_lets_a_token_pass_once(
+    attempt: Attempt, doom: Callable[[str], None]
+) -> None:
+    """Work is committed, and its token is used up, whatever a receiver does."""
+    Work.objects.using(attempt.using).create(name=TAKEN)
+    with receiving(jti_reserved, partial(doom, attempt.using)):
+        assert attempt.run(lambda reservation: attempt.store()) is None
+    assert attempt.stored()
+    assert not attempt.was_released()
 
 
 def test_a_lost_connection_gives_the_token_back(attempt: Attempt) -> None:
