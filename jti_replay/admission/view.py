@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,20 +12,18 @@ from django.db import Error, connections, transaction
 
 from jti_replay.exceptions import CacheError, JTIReplayError, ReservationLost
 from jti_replay.reservation.events import JTIEvent
-from jti_replay.rollback import release_on_rollback
 from jti_replay.rollback.transactions import is_open, is_wanted
 from jti_replay.steps import Steps, arun, run
 
-from .admit import Candidate, attach, judge, release_quietly, reserve
+from .admit import Candidate, attach, release_quietly, reserve
+from .entrance import Admission, admission_of, bind, forget, judge_by, note
 from .leases import Claim, claim, settle
 from .refusals import finish, refuse
-from .selection import pick, usable_together
+from .selection import usable_together
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
 
-    from jti_replay.kinds import BaseKind
-    from jti_replay.profiles import Profile
     from jti_replay.reservation import Reservation
 
 
@@ -63,125 +61,150 @@ class Guard:
         kind = profiles[0].kind
         if request.method in kind.unjudged_methods:
             return finish(kind, request, (yield view, view, ()))
-        try:
-            candidate = yield from self._judge(profiles, request)
-        except JTIReplayError as error:
-            return refuse(kind, request, error)
+        admission = admission_of(request, profiles)
+        if admission is None:
+            try:
+                candidate = yield from judge_by(profiles, request)
+            except JTIReplayError as error:
+                return refuse(kind, request, error)
+        else:  # Another guard of this view has reserved the jti.
+            candidate = admission.candidate
         kind = candidate.profile.kind
         if request.method in kind.reading_methods:
             attach(request, candidate, None)
             return finish(kind, request, (yield view, view, ()))
-        in_transaction = is_sync and self.atomic and is_wanted(self.using)
+        passage = Passage(self, candidate, request, admission, is_sync=is_sync)
         try:
-            return (yield from self._run(view, request, candidate, in_transaction, is_sync))
+            return (yield from passage.steps(view))
         except ReservationLost as error:
-            if not in_transaction:
+            if not passage.in_transaction:
                 raise
             # COMMIT was refused, and the work of the view rolled back with its jti.
-            self._event(candidate, request).send_failed("reserve", error)
+            passage.tell_failure(error)
             return refuse(kind, request, error)
 
-    def _run(
+
+class Passage:
+    """The way of one request through a view, after its token was found good."""
+
+    __slots__ = (
+        "_admission",
+        "_candidate",
+        "_guard",
+        "_is_sync",
+        "_kind",
+        "_request",
+        "_using",
+        "in_transaction",
+    )
+
+    def __init__(
         self,
-        view: Callable[[], Any],
-        request: HttpRequest,
+        guard: Guard,
         candidate: Candidate,
-        in_transaction: bool,
+        request: HttpRequest,
+        admission: Admission | None,
+        *,
         is_sync: bool,
-    ) -> Steps[HttpResponseBase]:
-        kind = candidate.profile.kind
+    ) -> None:
+        self._guard = guard
+        self._candidate = candidate
+        self._request = request
+        self._admission = admission
+        self._is_sync = is_sync
+        self._using = guard.using
+        self._kind = candidate.profile.kind
+        self.in_transaction = is_sync and guard.atomic and is_wanted(guard.using)
+
+    def steps(self, view: Callable[[], Any]) -> Steps[HttpResponseBase]:
+        """Reserve the jti, run the view, and do with the jti what became of the work."""
+        kind, request = self._kind, self._request
         with ExitStack() as block:
             try:
-                if in_transaction:
-                    block.enter_context(self._transaction(candidate, request))
-                reservation = yield from self._take(candidate, request, in_transaction)
+                if self.in_transaction:
+                    block.enter_context(self._transaction())
+                reservation = yield from self._take()
             except JTIReplayError as error:
                 return refuse(kind, request, error)
-            bound = is_sync and self._bind(reservation)
-            attach(request, candidate, reservation)
+            bound = self._is_sync and bind(reservation, self._using)
+            attach(request, self._candidate, reservation)
+            admission = Admission(self._candidate, reservation)
+            note(request, admission)
             try:
                 response = yield view, view, ()
             except Exception:
                 # A transaction knows better than the exception what was done.
-                if not bound and (self.release_on_error or kind.releases_failures):
+                if not bound and (self._guard.release_on_error or kind.releases_failures):
                     yield from release_quietly(reservation)
                 raise
-            failed = self._failed(kind, response)
+            finally:
+                if self._admission is None:
+                    forget(request, admission)
+            failed = self._failed(response)
             if failed:
-                yield from self._undo(kind, reservation, in_transaction, bound)
+                yield from self._undo(reservation, bound)
         if isinstance(reservation, Claim) and not failed:
-            settling = settle(candidate, reservation, request)
-            if in_transaction or not bound:
-                yield from settling
-            elif connections[self.using].in_atomic_block:  # Else the end is not told.
-                transaction.on_commit(partial(run, settling), self.using, robust=True)
+            yield from self._settle(reservation, bound)
         return finish(kind, request, response)
 
-    def _judge(self, profiles: tuple[Profile, ...], request: HttpRequest) -> Steps[Candidate]:
-        if len(profiles) == 1:
-            return (yield from judge(profiles[0], request))
-        token = profiles[0].kind.find(request)
-        return (yield from judge(pick(profiles, token), request, token))
+    def tell_failure(self, error: CacheError) -> None:
+        """Tell that the store failed to reserve the jti."""
+        candidate = self._candidate
+        JTIEvent(
+            candidate.cache,
+            candidate.token.jti,
+            candidate.namespace,
+            self._request,
+            candidate.profile.name,
+        ).send_failed("reserve", error)
 
-    def _take(
-        self, candidate: Candidate, request: HttpRequest, in_transaction: bool
-    ) -> Steps[Reservation]:
-        lease = candidate.profile.kind.lease
+    def _take(self) -> Steps[Reservation]:
+        candidate, request = self._candidate, self._request
+        if self._admission is not None:
+            return self._admission.reservation
+        lease = self._kind.lease
         if lease is None:
             return (yield from reserve(candidate, request))
-        if candidate.cache.joins(self.using) and (
-            in_transaction or is_open(connections[self.using])
+        if candidate.cache.joins(self._using) and (
+            self.in_transaction or is_open(connections[self._using])
         ):
             # A duplicate waits for the outcome of this transaction.
             return (yield from reserve(candidate, request))
         return (yield from claim(candidate, request, lease))
 
     @contextmanager
-    def _transaction(self, candidate: Candidate, request: HttpRequest) -> Iterator[None]:
-        block = transaction.atomic(self.using)
+    def _transaction(self) -> Iterator[None]:
+        block = transaction.atomic(self._using)
         try:
             block.__enter__()
         except Error as failure:
-            if candidate.cache.database != self.using:
+            if self._candidate.cache.database != self._using:
                 raise
             # It is the store that does not answer, or is locked.
             error = CacheError(f"{type(failure).__name__}: {failure}")
-            self._event(candidate, request).send_failed("reserve", error)
+            self.tell_failure(error)
             raise error from failure
         with ExitStack() as stack:
             stack.push(block)
             yield
 
-    def _event(self, candidate: Candidate, request: HttpRequest) -> JTIEvent:
-        return JTIEvent(
-            candidate.cache,
-            candidate.token.jti,
-            candidate.namespace,
-            request,
-            candidate.profile.name,
-        )
-
-    def _bind(self, reservation: Reservation) -> bool:
-        try:
-            return release_on_rollback(reservation, self.using)
-        except BaseException:
-            # Nothing would ever release it, and the view will not run.
-            with suppress(CacheError):
-                reservation.release()
-            raise
-
-    def _failed(self, kind: BaseKind, response: Any) -> bool:
+    def _failed(self, response: Any) -> bool:
         # REST framework turns an exception into a response, and says so.
         if getattr(response, "exception", False):
             return True
-        return kind.releases_failures and not 200 <= response.status_code < 300
+        return self._kind.releases_failures and not 200 <= response.status_code < 300
 
-    def _undo(
-        self, kind: BaseKind, reservation: Reservation, in_transaction: bool, bound: bool
-    ) -> Steps[None]:
-        must_release = kind.releases_failures
-        in_block = bound and connections[self.using].in_atomic_block
-        if in_transaction or (must_release and in_block):
-            transaction.set_rollback(True, self.using)
-        elif must_release or (self.release_on_error and not bound):
+    def _undo(self, reservation: Reservation, bound: bool) -> Steps[None]:
+        must_release = self._kind.releases_failures
+        in_block = bound and connections[self._using].in_atomic_block
+        if self.in_transaction or (must_release and in_block):
+            transaction.set_rollback(True, self._using)
+        elif must_release or (self._guard.release_on_error and not bound):
             yield from release_quietly(reservation)
+
+    def _settle(self, claimed: Claim, bound: bool) -> Steps[None]:
+        settling = settle(self._candidate, claimed, self._request)
+        if self.in_transaction or not bound:
+            yield from settling
+        elif connections[self._using].in_atomic_block:  # Else the end is not told.
+            transaction.on_commit(partial(run, settling), self._using, robust=True)

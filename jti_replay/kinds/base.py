@@ -54,6 +54,9 @@ class BaseKind:
     takes_events: ClassVar[bool] = False
     """Whether a token may have ``events``, as only security events have (RFC 8417 2.2)."""
 
+    shapes_answers: ClassVar[bool] = False
+    """Whether the endpoint has answers of its own, so that it needs the decorator."""
+
     releases_failures: ClassVar[bool] = False
     """Whether an answer other than 2xx releases the jti, because the sender tries again."""
 

@@ -55,6 +55,7 @@ class Link(BaseKind):
 
     reading_methods: ClassVar[tuple[str, ...]] = ("GET", "HEAD")
     unjudged_methods: ClassVar[tuple[str, ...]] = ("OPTIONS",)
+    shapes_answers: ClassVar[bool] = True
     known_options: ClassVar[frozenset[str]] = frozenset({"parameter"})
     unused_settings: ClassVar[frozenset[str]] = frozenset({"AUDIENCE", "ISSUER", "JWKS_URL"})
     recommended_settings: ClassVar[frozenset[str]] = frozenset()

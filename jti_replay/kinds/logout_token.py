@@ -35,6 +35,7 @@ class LogoutToken(BaseKind):
     types: ClassVar[frozenset[str]] = frozenset({"JWT", "logout+jwt"})
     methods: ClassVar[tuple[str, ...] | None] = ("POST",)
     required_settings: ClassVar[frozenset[str]] = frozenset({"AUDIENCE", "ISSUER"})
+    shapes_answers: ClassVar[bool] = True
     takes_events: ClassVar[bool] = True
     releases_failures: ClassVar[bool] = True
 

@@ -50,6 +50,7 @@ class SecurityEvent(BaseKind):
 
     types: ClassVar[frozenset[str]] = frozenset({"JWT", "secevent+jwt"})
     methods: ClassVar[tuple[str, ...] | None] = ("POST",)
+    shapes_answers: ClassVar[bool] = True
     known_options: ClassVar[frozenset[str]] = frozenset({"lease"})
     required_settings: ClassVar[frozenset[str]] = frozenset({"AUDIENCE", "ISSUER"})
     requires_exp: ClassVar[bool] = False
