@@ -54,10 +54,10 @@ def _guarded_views() -> Iterator[tuple[str, tuple[str, ...]]]:
         return
     seen = set()
     for callback in _callbacks(get_resolver().url_patterns):
-        for view, guard in _guards(callback):
-            if (view, guard.profiles) not in seen:
-                seen.add((view, guard.profiles))
-                yield view, guard.profiles
+        for use in _guards(callback):
+            if use not in seen:
+                seen.add(use)
+                yield use
 
 
 def _callbacks(patterns: Iterable[Any]) -> Iterator[Callable[..., Any]]:
@@ -68,18 +68,35 @@ def _callbacks(patterns: Iterable[Any]) -> Iterator[Callable[..., Any]]:
             yield pattern.callback
 
 
-def _guards(callback: Any) -> Iterator[tuple[str, Guard]]:
+def _guards(callback: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     cls = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
     layer = callback
     while layer is not None:
         guard = vars(layer).get("jti_guard") if hasattr(layer, "__dict__") else None
         if isinstance(guard, Guard):
-            yield _name(cls or callback), guard
+            yield _name(cls or callback), guard.profiles
         layer = getattr(layer, "__wrapped__", None)
+    for integration in _integrations(cls):
+        yield _name(cls), integration.jti_profiles()
     for name in ("dispatch", *getattr(cls, "http_method_names", ())):
         guard = getattr(getattr(cls, name, None), "jti_guard", None)
         if isinstance(guard, Guard):
-            yield _name(cls), guard
+            yield _name(cls), guard.profiles
+
+
+def _integrations(cls: Any) -> Iterator[Any]:
+    """Return the authentication and permission classes of REST framework that reserve."""
+    asked = [
+        *getattr(cls, "authentication_classes", ()),
+        *getattr(cls, "permission_classes", ()),
+    ]
+    while asked:
+        integration = asked.pop(0)
+        if hasattr(integration, "jti_profiles"):
+            yield integration
+        # Permissions are combined by & and |.
+        operands = ("op1_class", "op2_class")
+        asked += [getattr(integration, name) for name in operands if hasattr(integration, name)]
 
 
 def _name(view: Any) -> str:

@@ -1,0 +1,1 @@
+"""Integrations. Each imports its tool, and nothing imports them."""
