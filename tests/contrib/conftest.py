@@ -1,0 +1,1 @@
+from tests.rollback.conftest import serve, using  # noqa: F401
