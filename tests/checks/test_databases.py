@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
@@ -47,6 +48,7 @@ def test_good_settings_give_nothing(check: Check) -> None:
         ({"LOCATION": "elsewhere", "OPTIONS": {"join": False}}, ["E006"]),
         ({"OPTIONS": {"join": "no"}}, ["E001"]),
         ({"OPTIONS": {"timeout": "1"}}, ["E001"]),
+        ({"OPTIONS": {"purge": 1}}, ["E001"]),
         ({"OPTIONS": {"timeout": -1}}, ["E007"]),
         ({"OPTIONS": {"timeuot": 1}}, ["E002"]),
         ({"LOCATION": "memory", "OPTIONS": {"join": False}}, ["E017"]),
@@ -127,3 +129,17 @@ def test_a_cache_uses_the_database_that_it_names_whatever_a_router_says(settings
     assert ReservedJTI.objects.using("default").count() == 1
     assert ReservedJTI.objects.count() == 0
     assert reservation.release()
+
+
+def test_a_database_without_statements_is_refused(
+    check: Check, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the check, and at run time."""
+    monkeypatch.setattr(connections["default"], "vendor", "oracle")
+    settings.JTI_REPLAY = cache()
+    (message,) = check(cache())
+    assert ids([message]) == ["E039"]
+    assert "'oracle'" in message.msg
+    assert "PostgreSQL" in str(message.hint)
+    with pytest.raises(ImproperlyConfigured, match="E039"):
+        replay_cache.reserve("a")

@@ -12,6 +12,8 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from jti_replay import ColdStart, replay_cache
+from jti_replay.backends.database.statements import VENDORS
+from jti_replay.backends.database.statements.sqlite import SQLiteStatements
 from jti_replay.models import MemoryStart
 
 from .conftest import BACKEND, EACH, UseCache
@@ -61,16 +63,37 @@ def test_an_operator_restarts_the_memory(server: str, settings: Any) -> None:
     assert replay_cache.reserve("a", usable_since=time.time() + 1) is None
 
 
-def test_the_migration_notes_when_the_memory_begins(use_cache: UseCache) -> None:
-    before = time.time()
+@EACH
+def test_the_migration_notes_the_time_of_the_database(
+    server: str, use_cache: UseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the clock of the host says that migrates."""
+    real = time.time
+    before = real()
+    monkeypatch.setattr(time, "time", lambda: real() - 86_400)
     for target in (None, "0001_initial"):
-        executor = MigrationExecutor(connections["default"])
+        executor = MigrationExecutor(connections[server])
         executor.migrate([("jti_replay", target)])
-    after = time.time()
+    monkeypatch.undo()
+    after = real()
     time.sleep(0.05)
-    since = use_cache("default").complete_since()
+    since = use_cache(server).complete_since()
     assert since is not None
-    assert before <= since <= after + 0.002
+    assert before - SKEW <= since <= after + SKEW
+
+
+def test_the_migration_notes_nothing_where_no_cache_can_be(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VENDORS, "other", VENDORS.pop("sqlite"))
+    try:
+        for target in (None, "0001_initial"):
+            executor = MigrationExecutor(connections["default"])
+            executor.migrate([("jti_replay", target)])
+    finally:
+        monkeypatch.undo()
+        VENDORS["sqlite"] = SQLiteStatements
+    assert not MemoryStart.objects.exists()
 
 
 def test_only_a_database_has_a_memory_to_reset(settings: Any) -> None:

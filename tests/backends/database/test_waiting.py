@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from jti_replay import CacheError, replay_cache
 from jti_replay.decorators import reserve_jti
 from jti_replay.signals import cache_failed
-from tests.backends.database.conftest import EACH, UseCache
+from tests.backends.database.conftest import EACH, EACH_LEVEL, SNAPSHOTS, UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
 from tests.models import Work
 from tests.rollback.blocks import failing_block
@@ -61,7 +61,7 @@ def assert_outcome(alias: str, *, commit: bool) -> None:
     assert replay_cache.reserve("a") is None
 
 
-@EACH
+@EACH_LEVEL
 @pytest.mark.parametrize("commit", [True, False], ids=["commits", "rolls back"])
 def test_the_outcome_of_another_transaction_is_waited_for(
     server: str, use_cache: UseCache, commit: bool
@@ -70,7 +70,7 @@ def test_the_outcome_of_another_transaction_is_waited_for(
     assert_outcome(server, commit=commit)
 
 
-@EACH
+@EACH_LEVEL
 @pytest.mark.parametrize("commit", [True, False], ids=["commits", "rolls back"])
 def test_so_is_it_without_a_transaction_of_ones_own(
     server: str, use_cache: UseCache, commit: bool
@@ -152,17 +152,53 @@ def test_threads_that_race_without_transactions_all_get_an_answer(
         assert sorted(jti for won in races for jti in won.result(LIMIT)) == list(range(20))
 
 
-def test_in_mariadb_a_replay_that_the_snapshot_hides_is_seen_and_breaks_nothing(
-    mariadb_database: None, transactional_db: None, use_cache: UseCache
-) -> None:
-    use_cache("mariadb")
-    with rival("mariadb", "a") as somebody, transaction.atomic("mariadb"):
-        assert Work.objects.using("mariadb").count() == 0  # Takes the snapshot.
+@pytest.mark.parametrize("server", ["mariadb", *SNAPSHOTS], indirect=True)
+def test_a_replay_hidden_by_a_snapshot_breaks_nothing(server: str, use_cache: UseCache) -> None:
+    """Nor does a second reserve of a jti of the transaction itself."""
+    use_cache(server)
+    with rival(server, "a") as somebody, transaction.atomic(server):
+        assert Work.objects.using(server).count() == 0  # Takes the snapshot.
         somebody.end(commit=True)
         time.sleep(0.1)
         assert replay_cache.reserve("a") is None
-        Work.objects.using("mariadb").create(name="work")
-    assert Work.objects.using("mariadb").count() == 1
+        assert replay_cache.reserve("b")
+        assert replay_cache.reserve("b") is None
+        Work.objects.using(server).create(name="work")
+    assert Work.objects.using(server).count() == 1
+    assert replay_cache.reserve("b") is None
+
+
+@pytest.mark.parametrize("server", ["mariadb with snapshots"], indirect=True)
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_row_that_comes_between_look_and_insert_decides(
+    server: str, use_cache: UseCache, commits: bool
+) -> None:
+    """The insert then ends the transaction, and the answer is right all the same."""
+    cache: Any = use_cache(server)
+    table = cache._table
+    look, looks = type(table)._look, 0
+
+    def look_too_early(*args: Any) -> bool:
+        nonlocal looks
+        looks += 1
+        found = look(table, *args)
+        if looks == 1:
+            with ThreadPoolExecutor(1) as executor:
+                assert in_thread(executor, lambda: replay_cache.reserve("a")).result(LIMIT)
+        elif not commits:
+            return False  # As if it had been released again.
+        return found
+
+    with transaction.atomic(server), pytest.MonkeyPatch.context() as patch:
+        assert Work.objects.using(server).count() == 0
+        patch.setattr(table, "_look", look_too_early)
+        if commits:
+            assert replay_cache.reserve("a") is None
+        else:
+            with pytest.raises(CacheError, match="1020"):
+                replay_cache.reserve("a")
+        assert connections[server].needs_rollback
+    assert looks == 2
 
 
 # Not forever.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from .base import Outcome, Row, Statements
 from .mariadb import MariaDBStatements, OldMariaDBStatements
 from .mysql import MySQLStatements
@@ -28,17 +26,8 @@ VENDORS: dict[str, type[Statements]] = {
 
 
 def statements_for(connection: Any) -> Statements:
-    """
-    Return the statements that the database of a connection understands.
-
-    Raises :exc:`~django.core.exceptions.ImproperlyConfigured` if there are none.
-    """
-    kind = VENDORS.get(connection.vendor)
-    if kind is None:
-        raise ImproperlyConfigured(
-            f"DatabaseCache has no statements for the database {connection.alias!r}, whose "
-            f"vendor is {connection.vendor!r}. Use {SUPPORTED}."
-        )
+    """Return the statements that the database of a connection understands."""
+    kind = VENDORS[connection.vendor]  # The system checks refuse all others.
     if kind is MySQLStatements and connection.mysql_is_mariadb:
         passes_over_locks = connection.features.has_select_for_update_skip_locked
         kind = MariaDBStatements if passes_over_locks else OldMariaDBStatements
