@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from jti_replay.backends.findings import Finding
+
+T = TypeVar("T")
 
 logger = logging.getLogger("jti_replay")
 
@@ -272,16 +274,16 @@ class BaseReplayCache:
         return run(self._release_by_name(jti, namespace))
 
     async def arelease(self, jti: str, *, namespace: str = "") -> bool:
-        """Async version of :meth:`release`."""
-        return await arun(self._release_by_name(jti, namespace))
+        """Async version of :meth:`release`. It is carried out if the caller is cancelled."""
+        return await _carry_out(self._release_by_name(jti, namespace))
 
     def release_reservation(self, reservation: Reservation) -> bool:
         """Give a jti back for the reservation that holds it."""
         return run(self._release_own(reservation))
 
     async def arelease_reservation(self, reservation: Reservation) -> bool:
-        """Async version of :meth:`release_reservation`."""
-        return await arun(self._release_own(reservation))
+        """Async version of :meth:`release_reservation`. A cancelled one is carried out."""
+        return await _carry_out(self._release_own(reservation))
 
     # The steps of both, for sync code and for event loops.
 
@@ -361,6 +363,11 @@ class BaseReplayCache:
     async def _aremove_shielded(self, key: JTIKey, owner: Hashable) -> bool:
         # A caller that is cancelled for the second time must not stop it.
         return await asyncio.shield(asyncio.ensure_future(self.aremove(key, owner)))
+
+
+async def _carry_out(steps: Steps[T]) -> T:
+    # A release that waited for a thread when its caller was cancelled would never be done.
+    return await asyncio.shield(asyncio.ensure_future(arun(steps)))
 
 
 def check_names(jti: object, namespace: object) -> None:

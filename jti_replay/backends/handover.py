@@ -61,6 +61,7 @@ async def add_in_thread(
         take_back(give_up())
         raise
     except BaseException:
-        in_thread = sync_to_async(take_back, thread_sensitive=thread_sensitive)
-        await asyncio.shield(asyncio.ensure_future(in_thread(give_up())))
+        if (entry := give_up()) is not None:
+            in_thread = sync_to_async(take_back, thread_sensitive=thread_sensitive)
+            await asyncio.shield(asyncio.ensure_future(in_thread(entry)))
         raise

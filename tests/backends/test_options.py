@@ -9,11 +9,12 @@ import pytest
 
 from jti_replay.backends.database.options import DatabaseOptions
 from jti_replay.backends.options import Options
+from jti_replay.backends.redis.options import RedisOptions
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
-@pytest.mark.parametrize("options", [DatabaseOptions])
+@pytest.mark.parametrize("options", [DatabaseOptions, RedisOptions])
 def test_the_docs_list_each_option_with_its_default(options: type[Options]) -> None:
     """The table of a backend's OPTIONS names what the backend reads."""
     heading = f"OPTIONS of {options.__name__.removesuffix('Options')}Cache"
@@ -23,7 +24,11 @@ def test_the_docs_list_each_option_with_its_default(options: type[Options]) -> N
         for line in section.splitlines()
         if len(cells := line.split("|")) > 4 and "`" in cells[1]
     }
-    assert rows == {field.name: repr(field.default) for field in fields(options)}
+    written = {None: "none"}
+    assert rows == {
+        field.name: written.get(field.default, repr(field.default).replace("'", '"'))
+        for field in fields(options)
+    }
 
 
 def test_a_value_of_a_wrong_type_is_named() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
+
+from jti_replay.backends.options import Options
 
 
 @dataclass(frozen=True, slots=True)
-class RedisOptions:
+class RedisOptions(Options):
     """What ``OPTIONS`` of a cache in Redis may hold. All times are in seconds."""
 
     prefix: str = "jti:"
@@ -29,17 +29,6 @@ class RedisOptions:
 
     replica_timeout: float = 0.1
     """How long the replicas are waited for."""
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Self:
-        """Return what a setting says. Its types are for the system checks to look at."""
-        names = cls.names()
-        return cls(**{name: value for name, value in options.items() if name in names})
-
-    @classmethod
-    def names(cls) -> frozenset[str]:
-        """Return the names that the setting may hold."""
-        return frozenset(field.name for field in fields(cls))
 
     @property
     def is_cluster(self) -> bool:
