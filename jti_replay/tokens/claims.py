@@ -160,7 +160,11 @@ def jti_of(claims: Mapping[str, Any], signing_input: bytes, rules: TokenRules) -
     if "jti" not in claims:
         if rules.jti == "digest":
             return f"sha-256:{hashlib.sha256(signing_input).hexdigest()}"
-        raise TokenInvalid("The token has no JWT ID (jti).", claim="jti")
+        raise TokenInvalid(
+            "The token has no JWT ID (jti).",
+            claim="jti",
+            detail="JTI 'digest' accepts such tokens.",
+        )
     jti = claims["jti"]
     if not isinstance(jti, str):
         raise TokenInvalid(

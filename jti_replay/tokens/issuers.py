@@ -42,22 +42,27 @@ class IssuerRule:
             answer: Any = self.function(iss)
         except Exception as error:
             raise KeysUnavailable(
-                f"{self} failed for {shown(iss)}: {type(error).__name__}: {error}"
+                f"The {self._function_name} failed for {shown(iss)}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if isinstance(answer, bool):
             return answer
         if iscoroutine(answer):
             answer.close()  # It would warn that nothing awaits it.
         raise KeysUnavailable(
-            f"{self} returned {type(answer).__name__} for {shown(iss)}. Let it return True or "
-            "False."
+            f"The {self._function_name} returned {type(answer).__name__} for {shown(iss)}. "
+            "Let it return True or False."
         )
 
     def __str__(self) -> str:
         if self.function is None:
             return listed(self.names)
-        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
-        return f"what the ISSUER function {name}() accepts"
+        return f"what the {self._function_name} accepts"
+
+    @property
+    def _function_name(self) -> str:
+        function = self.function
+        return f"ISSUER function {getattr(function, '__name__', type(function).__name__)}()"
 
 
 def issuers_from_setting(value: str | Sequence[str] | IssuerFunction) -> IssuerRule:

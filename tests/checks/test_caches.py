@@ -177,6 +177,8 @@ def test_there_must_be_a_default_cache(check: Check, caches: Any) -> None:
 )
 def test_backend_must_name_a_replay_cache(check_cache: Check, backend: Any) -> None:
     [message] = check_cache(BACKEND=backend)
+    if isinstance(backend, str):
+        assert repr(backend) in message.msg
     assert ids([message]) == ["E004"]
     assert MEMORY in str(message.hint)
     assert REDIS in str(message.hint)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage
 
+from tests.tokens import issuer_functions
 from tests.tokens.keypairs import keypair
 
 from .configurations import SECRET, cache, ids, profile
@@ -34,6 +36,16 @@ URL = "https://issuer.example/.well-known/jwks"
         {"KEY": keypair("RS256").pem(), "ALGORITHMS": ["RS256", "PS512"]},
         {"KEY": keypair("EdDSA").pem(), "ALGORITHMS": ("EdDSA",)},
         {"KEY": ..., "JWKS_URL": URL, "ALGORITHMS": ["RS256", "ES256"]},
+        {"KEY": ..., "ALGORITHMS": ["RS256"]},
+        {"KEY": ..., "ALGORITHMS": ["Ed25519"]},
+        {"KEY": keypair("EdDSA").pem(), "ALGORITHMS": ["Ed25519"]},
+        {"ISSUER": "accounts.google.com"},
+        {"ISSUER": lambda iss: True},
+        {"ISSUER": "tests.tokens.issuer_functions.customers"},
+        {"TYP": "JWT"},
+        {"TYP": ["JWT", "job+jwt"]},
+        {"JTI": "required"},
+        {"JTI": "digest"},
     ],
 )
 def test_a_good_profile_is_good(check_profile: Check, changes: dict[str, Any]) -> None:
@@ -70,6 +82,8 @@ def test_a_name_must_be_a_str(check: Check, name: Any) -> None:
         ("JWKS_URI", "JWKS_URL"),
         ("CACHES", "CACHE"),
         ("KEYS", "KEY"),
+        ("JWKS_OPTION", "JWKS_OPTIONS"),
+        ("TYPE", "TYP"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest(
@@ -80,7 +94,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
     assert message.hint == f"Did you mean {nearest!r}?"
 
 
-@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE"])
+@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE", "TYP"])
 @pytest.mark.parametrize("value", [None, 7, True, {"a"}, {"a": 1}, [7], [None], ["a", b"b"]])
 def test_issuer_and_audience_must_be_names(check_profile: Check, key: str, value: Any) -> None:
     [message] = check_profile(**{key: value})
@@ -88,7 +102,7 @@ def test_issuer_and_audience_must_be_names(check_profile: Check, key: str, value
     assert key in message.msg
 
 
-@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE"])
+@pytest.mark.parametrize("key", ["ISSUER", "AUDIENCE", "TYP"])
 @pytest.mark.parametrize("value", ["", [], (), [""], ["a", ""]])
 def test_issuer_and_audience_must_not_be_empty(
     check_profile: Check, key: str, value: Any
@@ -112,6 +126,59 @@ def test_durations_must_be_possible(check_profile: Check, key: str, value: Any) 
     [message] = check_profile(**{key: value})
     assert ids([message]) == ["E007"]
     assert key in message.msg
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -0.0])
+def test_no_token_lives_no_time(check_profile: Check, value: float) -> None:
+    [message] = check_profile(MAX_LIFETIME=value)
+    assert ids([message]) == ["E007"]
+    assert "MAX_LIFETIME" in message.msg
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("tests.tokens.issuer_functions.asynchronous", "async"),
+        ("tests.tokens.issuer_functions.async_customers", "async"),
+        (issuer_functions.asynchronous, "async"),
+        (issuer_functions.AsyncCustomers(), "async"),
+        ("tests.tokens.issuer_functions.NOT_CALLABLE", "cannot be called"),
+        ("tests.tokens.broken_module.function", "this module is broken"),
+    ],
+)
+def test_issuer_must_name_a_sync_function(check_profile: Check, value: Any, says: str) -> None:
+    [message] = check_profile(ISSUER=value)
+    assert ids([message]) == ["E028"]
+    assert says in message.msg
+
+
+def test_an_issuer_that_needs_what_is_missing_is_no_name(
+    check_profile: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its module is there, and another one is not."""
+    (tmp_path / "shop_issuers.py").write_text("import no_such_module_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    [message] = check_profile(ISSUER="shop_issuers.accepts")
+    assert ids([message]) == ["E028"]
+    assert "no_such_module_anywhere" in message.msg
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["tests.tokens.issuer_functions.custumers", "tests.tokens.issuer_functions:customers"],
+)
+def test_a_mistaken_path_of_an_issuer_function_is_warned_of(
+    check_profile: Check, value: str
+) -> None:
+    [message] = check_profile(ISSUER=value)
+    assert ids([message]) == ["W020"]
+    assert value in message.msg
+
+
+@pytest.mark.parametrize("value", [None, "", "Digest", "ignored", True, ["digest"]])
+def test_jti_is_required_or_digest(check_profile: Check, value: Any) -> None:
+    [message] = check_profile(JTI=value)
+    assert ids([message]) == ["E030"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ Configure = Callable[..., None]
 
 HEADER = b'{"alg":"HS256","typ":"JWT"}'
 USED = "The token has already been used."
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The number of points on the curve P-256."""
 
 
 def payload(**claims: Any) -> bytes:
@@ -279,8 +281,7 @@ def test_an_ecdsa_signature_that_is_turned_round_makes_no_new_token(
     token = pair.sign()
     signing_input, signature = token.rsplit(".", 1)
     raw = jwt.utils.base64url_decode(signature)
-    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-    turned = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    turned = raw[:32] + (ORDER - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
     other = f"{signing_input}.{base64url(turned)}"
     jwt.decode(other, pair.pem(), ["ES256"], audience=AUDIENCE)
     assert_inside(knock(token))
