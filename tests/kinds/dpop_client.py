@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import uuid
 from typing import Any
@@ -20,6 +21,10 @@ ORIGIN, PATH = "https://api.example.com", "/things"
 SERVER = "https://as.example.com"
 KEY = keypair("ES256", "client")
 SERVER_KEY = keypair("ES256", "server")
+
+CHALLENGE = re.compile(
+    r'DPoP error="(\w+)", error_description="([^"]+)", algs="ES256 EdDSA Ed25519"'
+)
 
 ACCESS_TOKEN: dict[str, Any] = {
     "ISSUER": SERVER,
@@ -106,3 +111,15 @@ def request(
     if token is not None:
         headers["Authorization"] = f"DPoP {token}"
     return RequestFactory().generic(method, path, headers=headers)
+
+
+def refused(response: Any, code: str = "invalid_dpop_proof") -> str:
+    """Return the description of a refusal at a resource."""
+    body = json.loads(response.content)
+    assert (response.status_code, body["error"]) == (401, code)
+    found = CHALLENGE.fullmatch(response["WWW-Authenticate"])
+    assert found
+    assert found.groups() == (code, body["error_description"])
+    assert response["Cache-Control"] == "no-store"
+    assert "DPoP-Nonce" not in response
+    return str(body["error_description"])

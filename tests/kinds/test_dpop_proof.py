@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from jwcrypto.jwk import JWK
 
 from jti_replay import replay_cache
 from tests.tokens.keypairs import KeyPair, keypair
-from tests.tokens.tokens import CACHES, assembled, base64url
+from tests.tokens.tokens import assembled, base64url
 
 from .dpop_client import (
     ACCESS_TOKEN,
@@ -27,49 +26,24 @@ from .dpop_client import (
     hash_of,
     proof,
     public_jwk,
+    refused,
     request,
 )
 from .sending import Site, nothing_happened, said
 
 OTHER = keypair("ES256", "other client")
 RSA = keypair("RS256", "client")
-CHALLENGE = re.compile(
-    r'DPoP error="(\w+)", error_description="([^"]+)", algs="ES256 EdDSA Ed25519"'
-)
-
-
-@pytest.fixture(params=["sync", "async"])
-def make_site(request: pytest.FixtureRequest, settings: Any) -> Callable[..., Site]:
-    """Give a function that makes a view behind a profile."""
-
-    def make(profile: dict[str, Any], **changes: Any) -> Site:
-        settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"api": profile | changes}}
-        return Site("api", is_async=request.param == "async", atomic=False)
-
-    return make
 
 
 @pytest.fixture
-def site(make_site: Callable[..., Site]) -> Site:
+def site(dpop_site: Callable[..., Site]) -> Site:
     """A token endpoint."""
-    return make_site(TOKEN_ENDPOINT)
+    return dpop_site(TOKEN_ENDPOINT)
 
 
 @pytest.fixture
-def resource(make_site: Callable[..., Site]) -> Site:
-    return make_site(RESOURCE)
-
-
-def refused(response: Any, code: str = "invalid_dpop_proof") -> str:
-    """Return the description of a refusal at a resource."""
-    body = json.loads(response.content)
-    assert (response.status_code, body["error"]) == (401, code)
-    found = CHALLENGE.fullmatch(response["WWW-Authenticate"])
-    assert found
-    assert found.groups() == (code, body["error_description"])
-    assert response["Cache-Control"] == "no-store"
-    assert "DPoP-Nonce" not in response
-    return str(body["error_description"])
+def resource(dpop_site: Callable[..., Site]) -> Site:
+    return dpop_site(RESOURCE)
 
 
 def test_d24_the_view_learns_the_key(site: Site) -> None:
@@ -323,10 +297,10 @@ def test_d13_the_answer_tells_by_how_much_a_clock_is_off(site: Site) -> None:
     ("bits", "status"), [(1024, 400), (2048, 200), (4096, 200), (4104, 400)]
 )
 def test_d6_an_rsa_key_has_a_size(
-    make_site: Callable[..., Site], bits: int, status: int
+    dpop_site: Callable[..., Site], bits: int, status: int
 ) -> None:
     """A client must not choose how long a verification takes."""
-    site = make_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
     made = JWK.generate(kty="RSA", size=bits)
     key = KeyPair(made.get_op_key("sign"), "RS256", "")
     assert site.send(request(proof(key=key))).status_code == status
@@ -334,10 +308,10 @@ def test_d6_an_rsa_key_has_a_size(
 
 @pytest.mark.parametrize("exponent", [1, 2, 2**512 + 1])
 def test_d6_an_odd_rsa_key_is_the_clients_fault(
-    make_site: Callable[..., Site], exponent: int
+    dpop_site: Callable[..., Site], exponent: int
 ) -> None:
     """Not a 503, which would say that this server is in trouble."""
-    site = make_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
     size = (exponent.bit_length() + 7) // 8
     members = {"e": base64url(exponent.to_bytes(size, "big"))}
     text = with_jwk(public_jwk(RSA) | members, key=RSA)
@@ -361,9 +335,9 @@ def test_no_answer_or_line_shows_a_token(
         assert secret not in answer + caplog.text
 
 
-def test_other_kinds_take_no_proof(make_site: Callable[..., Site]) -> None:
+def test_other_kinds_take_no_proof(dpop_site: Callable[..., Site]) -> None:
     """Nor does this one take theirs: typ tells them apart."""
-    site = make_site(ACCESS_TOKEN | {"KIND": "bearer", "KEY": KEY.pem(), "AUDIENCE": ORIGIN})
+    site = dpop_site(ACCESS_TOKEN | {"KIND": "bearer", "KEY": KEY.pem(), "AUDIENCE": ORIGIN})
     text = proof(iss=ACCESS_TOKEN["ISSUER"], aud=ORIGIN, exp=time.time() + 60)
     bearer = request(None, Authorization=f"Bearer {text}")
     assert said(site.send(bearer)) == (401, "invalid_token")
