@@ -167,7 +167,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_defaults_are_as_documented() -> None:
     from jti_replay.backends import base
-    from jti_replay.backends.database import cache as database
+    from jti_replay.backends.database.options import DatabaseOptions
     from jti_replay.backends.memory import cache as memory
     from jti_replay.backends.redis.options import RedisOptions
     from jti_replay.profiles.rules import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
@@ -177,7 +177,7 @@ def test_the_defaults_are_as_documented() -> None:
         f"`max_entries` (int, `{memory.DEFAULT_MAX_ENTRIES:_}`)",
         f'`prefix` (str, `"{RedisOptions().prefix}"`)',
         f"`timeout` (seconds, `{RedisOptions().timeout}`)",
-        f"`join` (bool, `True`), `timeout` (seconds, `{database.DEFAULT_TIMEOUT}`)",
+        f"`join` (bool, `True`), `timeout` (seconds, `{DatabaseOptions().timeout}`)",
         f"| `LEEWAY` | seconds | `{DEFAULT_LEEWAY}` |",
         f"| `MAX_LIFETIME` | seconds | `{DEFAULT_MAX_LIFETIME}` |",
     ):
