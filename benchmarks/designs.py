@@ -1,4 +1,4 @@
-"""The in-memory designs that are compared. Each has one method, reserve(jti, expires_at)."""
+"""The in-memory designs that are compared. Each has one method, :meth:`Design.reserve`."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ LIFETIME = 300
 class Design(Protocol):
     """Something that remembers jtis."""
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
-        """Remember a jti."""
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
+        """Remember a jti of an issuer."""
 
 
 class Floor:
     """A dict under a lock, which never forgets anything: the least that there is to do."""
 
     def __init__(self, capacity: int, lifetime: int = LIFETIME) -> None:
-        self._entries: dict[str, int] = {}
+        self._entries: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         with self._lock:
             return self._entries.setdefault(jti, expires_at)
 
 
 class Ours:
-    """InMemoryCache.reserve(), as projects call it."""
+    """InMemoryCache.reserve() itself, with the TTL that is the default."""
 
     def __init__(self, capacity: int, lifetime: int = LIFETIME) -> None:
-        cache = InMemoryCache("default", {"TTL": 0, "OPTIONS": {"max_entries": capacity}})
-        self.reserve: Callable[[str, int], Any] = cache.reserve
+        cache = InMemoryCache("default", {"OPTIONS": {"max_entries": capacity}})
+        self.reserve: Callable[..., Any] = cache.reserve
 
 
 class LocMem:
@@ -52,7 +52,7 @@ class LocMem:
         )
         self._lifetime = lifetime
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         return self._cache.add(jti, 1, timeout=self._lifetime)
 
 
@@ -65,7 +65,7 @@ class CacheTools:
         self._cache: Any = TTLCache(2 * capacity, lifetime, timer=_now)
         self._lock = threading.Lock()
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         with self._lock:
             return self._cache.setdefault(jti, expires_at)
 
@@ -78,7 +78,7 @@ class CacheBox:
 
         self._cache: Any = cachebox.TTLCache(2 * capacity, lifetime)
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         return self._cache.setdefault(jti, expires_at)
 
 
@@ -86,11 +86,11 @@ class DictWithSweep:
     """The design of the Go package: a dict, and every 60 s a sweep under the lock."""
 
     def __init__(self, capacity: int, lifetime: int = LIFETIME) -> None:
-        self._entries: dict[str, int] = {}
+        self._entries: dict[str, float] = {}
         self._lock = threading.Lock()
         self._sweep_at = time.time() + 60
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         now = time.time()
         with self._lock:
             if now >= self._sweep_at:
@@ -114,7 +114,7 @@ class NoOp:
     def __init__(self, capacity: int, lifetime: int = LIFETIME) -> None:
         pass
 
-    def reserve(self, jti: str, expires_at: int) -> Any:
+    def reserve(self, jti: str, expires_at: float, *, namespace: str) -> Any:
         for _ in range(60):
             pass
 
@@ -125,6 +125,7 @@ def _now() -> float:
 
 FLOOR = "floor: Lock + dict.setdefault"
 OURS = "InMemoryCache.reserve"
+OURS_FLOATS = "InMemoryCache.reserve, exp with a fraction"
 LOCMEM = "LocMemCache.add"
 
 DESIGNS: dict[str, Callable[..., Design]] = {

@@ -15,6 +15,9 @@ class Extent:
     more_sizes: tuple[int, ...]
     """Live entries at which only those are compared that a target names."""
 
+    wide_sizes: tuple[int, ...]
+    """The same, in a cache whose ``max_entries`` is 8 million."""
+
     rounds: int
     small_rounds: int
     """Rounds where a round is short."""
@@ -34,8 +37,9 @@ class Extent:
 
 
 FULL = Extent(
-    sizes=(1_000, 100_000, 1_000_000, 4_000_000),
-    more_sizes=(),
+    sizes=(1_000, 100_000, 1_000_000),
+    more_sizes=(4_000_000,),
+    wide_sizes=(1_000, 1_000_000, 4_000_000),
     rounds=40,
     small_rounds=60,
     entries=1_000_000,
@@ -47,6 +51,7 @@ FULL = Extent(
 QUICK = Extent(
     sizes=(1_000, 100_000),
     more_sizes=(1_000_000,),
+    wide_sizes=(),
     rounds=15,
     small_rounds=15,
     entries=1_000_000,
@@ -58,6 +63,7 @@ QUICK = Extent(
 SMOKE = Extent(
     sizes=(1_000,),
     more_sizes=(2_000,),
+    wide_sizes=(),
     rounds=2,
     small_rounds=2,
     entries=2_000,

@@ -1,4 +1,4 @@
-"""What an in-memory reserve costs, at several numbers of live entries and of threads."""
+"""The cost of an in-memory reserve, at several numbers of live entries and of threads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from .designs import DESIGNS, FLOOR, LOCMEM, OURS, Design
+from .designs import DESIGNS, FLOOR, LOCMEM, OURS, OURS_FLOATS, Design
 from .extent import Extent
-from .method import compare, fresh_jtis, progress
+from .method import compare, drawn_expiries, fresh_jtis, progress
 
 SMALL = 10_000
 """So few live entries that a batch would change their number: filled anew for each round."""
+
+ISSUER = "https://token.actions.githubusercontent.com"
+
+HALF_EMPTY = 8_000_000
+"""The ``max_entries`` of a cache that is made for more than it holds."""
 
 Batches = Mapping[str, tuple[Callable[[], object], int]]
 
@@ -25,6 +30,8 @@ def measure(scale: Extent) -> dict[str, Any]:
         results |= _costs(live, scale, list(DESIGNS))
     for live in scale.more_sizes:
         results |= _costs(live, scale, [FLOOR, OURS, LOCMEM])
+    for live in scale.wide_sizes:
+        results |= _costs(live, scale, [FLOOR, OURS, LOCMEM], HALF_EMPTY)
     return results
 
 
@@ -45,8 +52,10 @@ def measure_threads(scale: Extent) -> dict[str, Any]:
     return results
 
 
-def _costs(live: int, scale: Extent, names: Collection[str]) -> dict[str, Any]:
-    progress(f"in-memory reserve, {live:,} live entries")
+def _costs(
+    live: int, scale: Extent, names: Collection[str], max_entries: int = 1_000_000
+) -> dict[str, Any]:
+    progress(f"in-memory reserve, {live:,} live entries of {max_entries:,}")
     batch = 200 if live <= SMALL else 1000
     rounds = scale.small_rounds if live <= SMALL else scale.rounds
     filled: dict[str, tuple[Design, list[str]]] = {}
@@ -55,23 +64,23 @@ def _costs(live: int, scale: Extent, names: Collection[str]) -> dict[str, Any]:
         for name in random.sample(list(names), len(names)):
             if live > SMALL:
                 progress(f"filling {live:,} entries: {name}")
-            design = DESIGNS[name](max(live + batch * (rounds + 1), 1_000_000))
+            design = DESIGNS[name](max(live + 2 * batch * (rounds + 1), max_entries))
             known = fresh_jtis(batch)
-            expiry = _expiry()
-            for jti in known:
-                design.reserve(jti, expiry)
+            _batch(design, known)()
             for _ in range(live // batch - 1):
-                for jti in fresh_jtis(batch):
-                    design.reserve(jti, expiry)
+                _batch(design, fresh_jtis(batch))()
             filled[name] = design, known
 
     def new() -> Batches:
         if live <= SMALL or not filled:
             fill()
-        return {
+        prepared = {
             name: (_batch(design, fresh_jtis(batch)), batch)
             for name, (design, _) in filled.items()
         }
+        ours = filled[OURS][0]
+        prepared[OURS_FLOATS] = _batch(ours, fresh_jtis(batch), kind=float), batch
+        return prepared
 
     def replayed() -> Batches:
         return {
@@ -80,22 +89,24 @@ def _costs(live: int, scale: Extent, names: Collection[str]) -> dict[str, Any]:
             for name, (design, known) in filled.items()
         }
 
+    size = f"{live:,} live" + (f" of {max_entries:,}" if max_entries == HALF_EMPTY else "")
     return {
-        f"new, {live:,} live": compare(
-            new, base=FLOOR, rounds=rounds, clock=time.thread_time_ns
-        ),
-        f"replayed, {live:,} live": compare(
+        f"new, {size}": compare(new, base=FLOOR, rounds=rounds, clock=time.thread_time_ns),
+        f"replayed, {size}": compare(
             replayed, base=FLOOR, rounds=rounds, clock=time.thread_time_ns
         ),
     }
 
 
-def _batch(design: Design, jtis: list[str]) -> Callable[[], object]:
-    reserve, expiry = design.reserve, _expiry()
+def _batch(
+    design: Design, jtis: list[str], kind: Callable[[float], float] = int
+) -> Callable[[], object]:
+    reserve = design.reserve
+    inputs = list(zip(jtis, map(kind, drawn_expiries(len(jtis))), strict=True))
 
     def run() -> None:
-        for jti in jtis:
-            reserve(jti, expiry)
+        for jti, expiry in inputs:
+            reserve(jti, expiry, namespace=ISSUER)
 
     return run
 
@@ -112,7 +123,3 @@ def _in_threads(design: Design, number: int) -> tuple[Callable[[], object], int]
             thread.join()
 
     return run, number * operations
-
-
-def _expiry() -> int:
-    return int(time.time()) + 600

@@ -1,4 +1,4 @@
-"""How many bytes an entry takes: the growth of a fresh process (resident set size)."""
+"""The bytes that an entry takes: the growth of a fresh process (resident set size)."""
 
 from __future__ import annotations
 
@@ -11,37 +11,44 @@ from typing import Any
 
 from .designs import DESIGNS, FLOOR, OURS
 from .extent import Extent
-from .method import fresh_jtis, progress
+from .method import drawn_expiries, fresh_jtis, progress
 
 WARM_UP = 1000
+
+SHARES = (1, 0.5, 0.125)
+"""How full the table is."""
 
 
 def measure(scale: Extent) -> dict[str, Any]:
     """Return the bytes per entry, by design."""
     results = {}
-    for name in DESIGNS if scale.all_sizes else (FLOOR, OURS):
-        progress(f"bytes per entry at {scale.entries:,}: {name}")
-        command = [sys.executable, "-m", "benchmarks.memory_size", name, str(scale.entries)]
-        ended = subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parent.parent,
-        )
-        results[name] = float(ended.stdout)
-    return {f"bytes per entry, {scale.entries:,} live": results}
+    for share in SHARES:
+        live = int(scale.entries * share)
+        names = DESIGNS if scale.all_sizes and share == 1 else (FLOOR, OURS)
+        table = f"bytes per entry, {live:,} live of {scale.entries:,}"
+        results[table] = {name: _in_process(name, live, scale.entries) for name in names}
+    return results
 
 
-def _bytes_per_entry(name: str, live: int) -> float:
-    design = DESIGNS[name](max(live + WARM_UP, 1_000_000))
-    expiry = int(time.time()) + 600
+def _in_process(name: str, live: int, capacity: int) -> float:
+    progress(f"bytes per entry at {live:,} of {capacity:,}: {name}")
+    command = [sys.executable, "-m", "benchmarks.memory_size", name, str(live), str(capacity)]
+    ended = subprocess.run(
+        command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent
+    )
+    return float(ended.stdout)
+
+
+def _bytes_per_entry(name: str, live: int, capacity: int) -> float:
+    other = DESIGNS[name](WARM_UP)  # What all objects of a design share is loaded by it.
     for jti in fresh_jtis(WARM_UP):
-        design.reserve(jti, expiry)
+        other.reserve(jti, time.time() + 400, namespace="")
     gc.collect()
     before = _resident()
-    for number in range(live):
-        design.reserve(fresh_jtis(1)[0], expiry + number % 300)
+    design = DESIGNS[name](capacity)
+    for _ in range(live // WARM_UP):
+        for jti, expiry in zip(fresh_jtis(WARM_UP), drawn_expiries(WARM_UP), strict=True):
+            design.reserve(jti, int(expiry), namespace="")
     gc.collect()
     return (_resident() - before) / live
 
@@ -52,4 +59,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    print(_bytes_per_entry(sys.argv[1], int(sys.argv[2])))
+    print(_bytes_per_entry(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

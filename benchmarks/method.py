@@ -22,6 +22,15 @@ def fresh_jtis(number: int) -> list[str]:
     return [f"{random.getrandbits(128):032x}" for _ in range(number)]
 
 
+def drawn_expiries(number: int) -> list[float]:
+    """
+    Return the ``exp`` of so many tokens, in seconds since 1970: spread over an hour, as those
+    of an issuer are. The TTL of a cache, 300 seconds, outlasts some of them.
+    """
+    now = time.time()
+    return [now + random.uniform(60, 3660) for _ in range(number)]
+
+
 def compare(
     batches: Callable[[], Mapping[str, tuple[Callable[[], object], int]]],
     *,

@@ -36,7 +36,7 @@ def render_summary(results: Mapping[str, Any], document: Path = README) -> None:
     all has been measured.
     """
     new = results["memory"]["new, 1,000,000 live"]
-    [size] = results["memory size"].values()
+    size, *_ = results["memory size"].values()
     redis, request = results["redis"], results["request"]
     added = max(request[name][RESERVE_JTI]["ratio"] - 1 for name in ("HS256", "RS256"))
     _replace(
