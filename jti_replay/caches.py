@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -11,6 +10,7 @@ from django.utils.connection import BaseConnectionHandler, ConnectionProxy
 from django.utils.module_loading import import_string
 
 from jti_replay.backends.checks import NO_DEFAULT, check_cache, check_section
+from jti_replay.conf.forks import new_lock
 from jti_replay.conf.refusal import refuse_errors
 
 from . import conf
@@ -40,7 +40,7 @@ class ReplayCacheHandler(_Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.RLock()  # A cache may be made of other caches.
+        self._lock = new_lock()  # A cache may be made of other caches.
         self._connections = SimpleNamespace()  # Django's is another one in each thread.
 
     def configure_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:

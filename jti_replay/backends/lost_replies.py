@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
+from jti_replay.conf.forks import new_lock
+
 ROOM = 10_000
 """Lost replies that are remembered. More stay reserved until they expire: the safe side."""
 
@@ -47,16 +49,14 @@ class LostReplies:
         self._release = release
         self._pid = os.getpid()
         self._lost: dict[Hashable, LostReply] = {}
-        # A signal handler may come back to it in the same thread.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._thread: threading.Thread | None = None
 
     def add(self, lost: LostReply) -> None:
         """Take a reservation back as soon as the store answers."""
         if self._pid != os.getpid():
-            # After a fork, the lock may be held, and what was lost is the parent's.
-            self._pid, self._lost = os.getpid(), {}
-            self._lock, self._thread = threading.RLock(), None
+            # After a fork, what was lost is the parent's.
+            self._pid, self._lost, self._thread = os.getpid(), {}, None
         if len(self._lost) >= ROOM:
             return
         with self._lock:

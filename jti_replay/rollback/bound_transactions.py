@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable
 from weakref import WeakKeyDictionary
 
+from jti_replay.conf.forks import new_lock
 from jti_replay.reservation import Reservation
 
-_lock = threading.RLock()
+_lock = new_lock()
 """Re-entrant: the collector may drop a reservation of the dictionary at any point."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+from jti_replay.conf.forks import new_lock
 from jti_replay.exceptions import KeysUnavailable
 
 from .fetch import FetchError
@@ -33,7 +33,7 @@ class DiscoveredKeys:
 
     def __init__(self, options: JwksOptions) -> None:
         self._options = options
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._issuers: OrderedDict[str, RemoteKeys] = OrderedDict()
 
     def get(self, token: UnverifiedToken) -> Sequence[Any]:

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from jti_replay.conf.forks import new_lock
 from jti_replay.exceptions import JTIReplayError, KeysUnavailable, TokenInvalid
 
 from .ages import LONG_AGO, Moment
@@ -77,8 +78,7 @@ class RemoteKeys:
     def __init__(self, location: KeysLocation, options: JwksOptions) -> None:
         self._location = location
         self._options = options
-        # Re-entrant: a signal handler may verify a token of its own.
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._held = Held(KeySet([]), LONG_AGO)
         self._fetch: Fetch | None = None
         self._failed_at = self._missed_at = LONG_AGO

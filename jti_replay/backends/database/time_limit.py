@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.db import OperationalError
 
+from jti_replay.conf.forks import new_lock
+
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -34,7 +36,7 @@ class TimeLimit:
         self._seconds = seconds
         self._connection: Any = connection
         self._over = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def __enter__(self) -> Self:
         if self._connection.vendor == "postgresql":

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import NamedTuple
 
+from jti_replay.conf.forks import new_lock
+
 from .scripts import RELEASE
 from .transport.call import Call
 from .transport.clients import RedisClients
@@ -48,7 +50,7 @@ class LostReplies:
         self._clients = clients
         self._wait = wait
         self._lost: dict[bytes, LostReply] = {}
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._thread: threading.Thread | None = None
 
     def add(self, key: bytes, owner: bytes, expiry: float) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
 from redis import Redis
 
 from jti_replay.backends.redis.scripts import Command
+from jti_replay.conf.forks import new_lock
 
 from .async_cluster import AsyncCluster
 from .call import Call
@@ -32,7 +32,7 @@ class RedisClients:
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
-        self._lock = threading.RLock()
+        self._lock = new_lock()
         self._store: Store | None = None
 
     # What is asked of a store, for threads and for event loops.

@@ -23,6 +23,7 @@ from redis.exceptions import (
 )
 
 from jti_replay.backends.redis.scripts import Command
+from jti_replay.conf.forks import new_lock
 
 from .call import Call
 from .thread_connections import ThreadConnections
@@ -39,7 +40,7 @@ class Cluster:
         self._wait = wait
         self._client: RedisCluster | None = None
         self._failure: Exception | None = None
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._mapping: threading.Thread | None = None
         self._nodes: dict[str, ThreadConnections] = {}
 
