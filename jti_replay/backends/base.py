@@ -54,8 +54,8 @@ class BaseReplayCache:
       None.
     - An entry is kept until its deadline, rounded up by less than a second and never down,
       and never dropped to make room. After it, the key can be added again.
-    - It raises when it does not know the outcome. An :exc:`Exception` that it raises reaches
-      the caller as a :exc:`~jti_replay.CacheError` with that one as its cause.
+    - It raises when it does not know the outcome. One of its :attr:`failures` reaches the
+      caller as a :exc:`~jti_replay.CacheError` with that one as its cause.
     - It waits for a bounded time.
 
     :class:`jti_replay.testing.ReplayCacheTests` tests all of them.
@@ -68,6 +68,12 @@ class BaseReplayCache:
 
     is_shared: ClassVar[bool] = True
     """Whether all processes of a site see the same entries."""
+
+    failures: ClassVar[tuple[type[Exception], ...]] = (Exception,)
+    """
+    The errors of :meth:`add` and :meth:`remove` that mean that the store failed. Others, such
+    as that of a signal handler which sets a time limit, reach the caller as they are.
+    """
 
     capacity: int | None = None
     """The most live entries that it holds, if there is a fixed limit."""
@@ -345,7 +351,7 @@ class BaseReplayCache:
         """Ask the store. Whatever it raises, the caller must not take for "new"."""
         try:
             return (yield step)
-        except Exception as exception:
+        except self.failures as exception:
             error = exception
             if not isinstance(error, CacheError):
                 error = CacheError(f"{type(exception).__name__}: {exception}")

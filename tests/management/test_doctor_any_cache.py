@@ -71,7 +71,7 @@ def test_the_memory_of_a_process_is_warned_of(findings: Examine, settings: Any) 
     found = findings()
     assert {key for key, finding in found.items() if finding.level != "ok"} == {"shared"}
     assert found["shared"].check == "jti_replay.W001"
-    assert (found["entries"].value, found["bytes-per-entry"].value) == (1, 21)
+    assert (found["entries"].value, found["bytes-per-entry"].value) == (1, 24)
     assert found["complete-since"].value is None
     assert "COLD_START is 'accept'" in found["complete-since"].text
 

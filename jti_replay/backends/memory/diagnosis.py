@@ -1,19 +1,17 @@
-"""What the in-memory cache would survive: little, and nothing beyond its process."""
+"""The findings of the in-memory cache, which survives nothing beyond its process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from jti_replay.backends.findings import Finding
-from jti_replay.backends.memory.records import RECORD_SIZE
 
-if TYPE_CHECKING:
-    from jti_replay.backends.memory.cache import InMemoryCache
+BYTES_PER_ENTRY = 24
+"""The memory that an entry takes in a full cache, as ``python -m benchmarks`` measures it."""
 
 
-def examine_memory(cache: InMemoryCache) -> Iterator[Finding]:
-    """Say what holds for the cache of each process. Those of others cannot be asked."""
+def examine_memory(entries: int, max_entries: int) -> Iterator[Finding]:
+    """Yield what holds for the cache of each process. Those of others cannot be asked."""
     yield Finding.warning(
         "shared",
         False,
@@ -22,13 +20,13 @@ def examine_memory(cache: InMemoryCache) -> Iterator[Finding]:
         hint="Use RedisCache or DatabaseCache, unless the site is served by one process.",
         check="jti_replay.W001",
     )
-    entries = cache.count()
-    yield judge_entries(entries, cache.max_entries)
-    megabytes = cache.max_entries * RECORD_SIZE / 1e6
+    yield judge_entries(entries, max_entries)
+    megabytes = max_entries * BYTES_PER_ENTRY / 1e6
     yield Finding.ok(
         "bytes-per-entry",
-        RECORD_SIZE,
-        f"A record is {RECORD_SIZE} bytes, so that a full cache holds {megabytes:.3g} MB.",
+        BYTES_PER_ENTRY,
+        f"An entry takes about {BYTES_PER_ENTRY} bytes of memory when the cache is full, which "
+        f"is {megabytes:.3g} MB for all.",
     )
 
 

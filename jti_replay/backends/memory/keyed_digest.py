@@ -1,42 +1,40 @@
-"""Digests that only this process can compute: nobody can aim at a cell of its store."""
+"""Digests that only this process can compute, so that no client can aim at a cell."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import struct
 import sys
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
 
-DIGEST_SIZE = 12
-"""Bytes in a digest: 96 bits."""
+DIGEST_SIZE = 8
+"""
+Bytes in a digest. It has a secret key, so that only chance makes two of them equal: with a
+million live entries, one good token in 2e13 is taken for a replay.
+"""
 
-MOST_NAMESPACES = 1024
-"""Namespaces for which the beginning of a digest is kept. A site has a few issuers."""
-
-pack = struct.Struct("=qi").pack
-"""Makes a digest of a hash of Python and the upper half of another one."""
+MAX_NAMESPACES = 1024
+"""Namespaces whose prefix is kept. A site has a few issuers."""
 
 
 class KeyedDigest(Protocol):
     """Computes the digest of a (namespace, jti) pair. No two pairs feed it the same input."""
 
     @property
-    def prefixes(self) -> Mapping[str, tuple[str, str]]:
+    def prefixes(self) -> Mapping[str, str]:
         """
-        By namespace, what goes before a jti in either half of its digest, for those to whom
-        a call is too dear: ``pack(hash(first + jti), hash(second + jti) >> 32)``. What is not
-        in it is to be left to the call.
+        By namespace, the prefix for callers that compute ``hash(prefix + jti)`` themselves.
+        The digest in a namespace that is missing here takes a call.
         """
 
-    def __call__(self, namespace: str, jti: str) -> bytes:
-        """Return the digest of a pair."""
+    def __call__(self, namespace: str, jti: str) -> int:
+        """Return the digest of a pair, a signed integer."""
 
 
 def keyed_digest() -> KeyedDigest:
-    """Return a digest function under a new key, the fastest one that this Python has."""
+    """Return a digest function with a new key, the fastest one that this Python has."""
     info = sys.hash_info
     if info.width == 64 and info.algorithm.startswith("siphash"):
         return SiphashDigest()
@@ -47,37 +45,36 @@ class SiphashDigest:
     """
     A digest function made of Python's own str hash, SipHash (PEP 456).
 
-    Two secret prefixes make two independent functions of it, of which 64 and 32 bits are
-    taken. They also serve as its key where PYTHONHASHSEED has given away the usual one.
+    A secret prefix is its key, also where PYTHONHASHSEED has given away the usual one. As it
+    is ASCII, it also tells apart texts that are equal byte by byte in memory, where a
+    character may take one, two or four of them.
     """
 
     def __init__(self) -> None:
-        self._secrets = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-        self.prefixes: dict[str, tuple[str, str]] = {}
+        self._secret = secrets.token_urlsafe(16)
+        self.prefixes: dict[str, str] = {}
 
-    def __call__(self, namespace: str, jti: str) -> bytes:
+    def __call__(self, namespace: str, jti: str) -> int:
         """Return the digest of a pair."""
-        first, second = self.prefixes.get(namespace) or self._begin(namespace)
-        return pack(hash(first + jti), hash(second + jti) >> 32)
+        return hash((self.prefixes.get(namespace) or self._add_prefix(namespace)) + jti)
 
-    def _begin(self, namespace: str) -> tuple[str, str]:
-        if len(self.prefixes) >= MOST_NAMESPACES:
+    def _add_prefix(self, namespace: str) -> str:
+        if len(self.prefixes) >= MAX_NAMESPACES:
             self.prefixes.clear()
-        scope = f"{len(namespace)}:{namespace}"
-        first, second = self._secrets
-        made = self.prefixes[namespace] = first + scope, second + scope
+        made = self.prefixes[namespace] = f"{self._secret}{len(namespace)}:{namespace}"
         return made
 
 
 class Blake2Digest:
     """A digest function made of keyed BLAKE2b (RFC 7693)."""
 
-    prefixes: Mapping[str, tuple[str, str]] = {}
+    prefixes: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self._key = os.urandom(32)
 
-    def __call__(self, namespace: str, jti: str) -> bytes:
+    def __call__(self, namespace: str, jti: str) -> int:
         """Return the digest of a pair."""
         text = f"{len(namespace)}:{namespace}{jti}".encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=DIGEST_SIZE, key=self._key).digest()
+        digest = blake2b(text, digest_size=DIGEST_SIZE, key=self._key).digest()
+        return int.from_bytes(digest, "big", signed=True)

@@ -91,3 +91,17 @@ def test_an_entry_that_was_to_go_at_once_lives_until_the_next_second(clock: Cloc
     clock.now += 1
     assert cache.reserve("a", START - 60)
     assert cache.count() == 1
+
+
+def test_a_clock_beyond_its_seconds_is_refused(cache: InMemoryCache, clock: Clock) -> None:
+    """A record has 32 bits for its expiry. No process lives until 2106, but a clock may."""
+    reservation = cache.reserve("a", 2**33)
+    assert reservation
+    assert reservation.expires_at.timestamp() == 2**33 + 1
+    clock.now = 2**32 - 3
+    assert cache.reserve("a", 2**33) is None
+    assert cache.count() == 1
+    clock.now = 2**32
+    for call in (lambda: cache.reserve("a", 2**33), cache.count, reservation.release):
+        with pytest.raises(CacheError, match="2106"):
+            call()
