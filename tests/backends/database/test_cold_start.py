@@ -31,7 +31,7 @@ def reset(*arguments: str) -> str:
 
 
 @EACH
-def test_where_it_is_not_noted_the_memory_begins_when_it_is_started(
+def test_a_memory_without_a_note_begins_when_it_is_started(
     server: str, use_cache: UseCache
 ) -> None:
     cache = use_cache(server)

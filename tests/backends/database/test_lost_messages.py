@@ -29,6 +29,10 @@ def reserves(message: bytes) -> bool:
     return b"INSERT INTO" in message
 
 
+def releases(message: bytes) -> bool:
+    return b"DELETE" in message
+
+
 def wait_until(holds: Callable[[], object]) -> None:
     deadline = time.monotonic() + LIMIT
     while not holds():
@@ -73,6 +77,19 @@ def test_a_replay_stays_one_when_its_reply_is_lost(proxy: LossyProxy) -> None:
     proxy.lose("cut reply", among=reserves)
     assert replay_cache.reserve("a") is None
     assert proxy.lost == 1
+
+
+@EACH
+def test_a_release_is_sent_once(proxy: LossyProxy) -> None:
+    """A second one could free what another has reserved in between."""
+    reservation = replay_cache.reserve("a")
+    assert reservation
+    for release in (reservation.release, lambda: replay_cache.release("a")):
+        proxy.lose("cut reply", None, among=releases)
+        with pytest.raises(CacheError):
+            release()
+        assert (proxy.lost, len(proxy.requests)) == (1, 1)
+    assert replay_cache.reserve("a")
 
 
 @EACH
@@ -130,9 +147,7 @@ def test_an_interrupted_reserve_leaves_nothing(
 
 
 @pytest.mark.parametrize("server", ["default", "postgres", "mariadb"], indirect=True)
-def test_in_a_transaction_an_interrupted_reserve_cannot_be_committed(
-    server: str, use_cache: UseCache
-) -> None:
+def test_an_interrupted_reserve_cannot_be_committed(server: str, use_cache: UseCache) -> None:
     cache = use_cache(server)
     with transaction.atomic(server):
         with interrupted(cache, server):

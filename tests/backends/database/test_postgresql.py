@@ -45,7 +45,7 @@ def test_the_wait_is_one_statement(postgres: str, use_cache: UseCache) -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_lock_timeout_of_the_project_stays_and_does_not_shorten_the_wait(
+def test_a_lock_timeout_of_the_project_stays(
     postgres: str, options: dict[str, Any], use_cache: UseCache, waits: bool
 ) -> None:
     options["options"] = "-c lock_timeout=50ms"
@@ -110,9 +110,7 @@ def test_a_replay_writes_no_row(postgres: str, use_cache: UseCache) -> None:
     assert version() == before
 
 
-def test_one_wins_of_those_that_wait_inside_and_outside_a_transaction(
-    postgres: str, use_cache: UseCache
-) -> None:
+def test_of_all_that_wait_one_wins(postgres: str, use_cache: UseCache) -> None:
     use_cache(postgres)
 
     def joined() -> Reservation | None:

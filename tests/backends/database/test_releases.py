@@ -185,7 +185,7 @@ def test_an_operator_waits_for_the_transaction_that_reserves(
 @pytest.mark.parametrize("server", ["postgres", "mariadb", *SNAPSHOTS], indirect=True)
 @pytest.mark.parametrize("joined", [True, False], ids=["transaction", "autocommit"])
 @pytest.mark.parametrize("call", ["reserve", "release"])
-def test_a_transaction_that_goes_on_after_a_release_is_waited_for_in_time(
+def test_a_transaction_that_goes_on_after_a_release_is_given_up(
     server: str, use_cache: UseCache, joined: bool, call: str
 ) -> None:
     """It has released its own jti, which it may still bring back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from jti_replay.backends.database.statements import Row
 from jti_replay.backends.database.statements.mysql import MySQLStatements
 from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import EACH, UseCache
+from tests.backends.database.rival import LIMIT
+from tests.stopwatch import takes_at_most
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -105,3 +108,22 @@ def test_mysql_which_does_not_return_the_owner_is_asked_for_it(server: str) -> N
         assert [reserve(cursor, row) for row in rows] == ["done", "not done"]
         cursor.execute("UPDATE jti_replay_reservedjti SET expires_at = 1")
         assert reserve(cursor, rows[1]) == "done"
+
+
+@EACH
+@pytest.mark.parametrize("joined", [True, False], ids=["transaction", "autocommit"])
+def test_a_statement_that_fails_is_an_error_at_once(
+    server: str, use_cache: UseCache, joined: bool
+) -> None:
+    """It is not taken for a race with another one, and a transaction is rolled back."""
+    cache: Any = use_cache(server, timeout=LIMIT)
+    statements = cache._table.statements(connections[server])
+    for name in ("insert", "insert_joined", "count"):
+        if hasattr(statements, name):
+            sql = getattr(statements, name).replace("jti_replay_reservedjti", "unknown")
+            setattr(statements, name, sql)
+    for call in (cache.count, lambda: cache.reserve("a")):
+        with transaction.atomic(server) if joined else nullcontext():
+            with takes_at_most(LIMIT / 2), pytest.raises(Exception, match="unknown"):
+                call()
+            assert connections[server].needs_rollback is joined

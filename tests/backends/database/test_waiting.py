@@ -106,7 +106,7 @@ def test_it_is_right_at_each_isolation_level_in_autocommit(
 
 
 @ISOLATED
-def test_a_replay_that_the_snapshot_hides_is_seen_and_breaks_nothing(
+def test_a_replay_is_seen_at_each_isolation_level(
     level: str, postgres: str, use_cache: UseCache
 ) -> None:
     use_cache(postgres)
@@ -123,7 +123,7 @@ def test_a_replay_that_the_snapshot_hides_is_seen_and_breaks_nothing(
 
 
 @ISOLATED
-def test_transactions_with_jtis_of_their_own_do_not_disturb_each_other(
+def test_transactions_with_other_jtis_do_not_disturb(
     level: str, postgres: str, use_cache: UseCache
 ) -> None:
     use_cache(postgres)
@@ -244,7 +244,7 @@ def test_the_decorator_then_answers_503(
 
 
 @pytest.mark.parametrize("keeps_jtis", [True, False])
-def test_a_transaction_that_cannot_be_opened_is_a_503_if_it_is_the_store_that_is_away(
+def test_a_transaction_that_cannot_be_opened_is_a_503(
     postgres: str, serve: Any, use_cache: UseCache, settings: Any, keeps_jtis: bool
 ) -> None:
     use_cache(postgres)
@@ -266,7 +266,7 @@ def test_a_transaction_that_cannot_be_opened_is_a_503_if_it_is_the_store_that_is
     assert client.post("/", headers=headers).status_code == 200
 
 
-def test_so_is_a_sqlite_that_is_locked_from_the_beginning_of_the_transaction(
+def test_a_sqlite_that_is_locked_is_a_503(
     transactional_db: None, serve: Any, use_cache: UseCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connections["default"].close()
@@ -283,7 +283,7 @@ def test_so_is_a_sqlite_that_is_locked_from_the_beginning_of_the_transaction(
 
 
 @EACH
-def test_two_that_want_the_jtis_of_each_other_do_not_both_get_them(
+def test_of_two_that_cross_at_most_one_gets_both_jtis(
     server: str, use_cache: UseCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if server == "default":
@@ -314,7 +314,7 @@ def test_two_that_want_the_jtis_of_each_other_do_not_both_get_them(
     assert sorted(jti for jti in "ab" if replay_cache.reserve(jti) is None) == got
 
 
-def test_a_savepoint_that_rolls_back_lets_others_have_its_jti_at_once(
+def test_a_savepoint_that_rolls_back_frees_its_jti_at_once(
     postgres: str, use_cache: UseCache
 ) -> None:
     use_cache(postgres, timeout=0.1)
@@ -328,7 +328,7 @@ def test_a_savepoint_that_rolls_back_lets_others_have_its_jti_at_once(
 
 
 @pytest.mark.parametrize("mode", ["DEFERRED", "IMMEDIATE"])
-def test_a_sqlite_transaction_that_has_read_may_reserve_if_it_was_begun_for_it(
+def test_a_sqlite_transaction_that_has_read_reserves_in_immediate_mode(
     transactional_db: None, use_cache: UseCache, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     """A deferred one fails if somebody has written since it began to read."""

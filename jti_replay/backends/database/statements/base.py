@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 
@@ -28,7 +29,7 @@ class Row(NamedTuple):
     """Milliseconds."""
 
 
-class Statements:
+class Statements(ABC):
     """
     The SQL for one database, and how its answers are read.
 
@@ -91,6 +92,7 @@ class Statements:
         for name in self.names:
             setattr(self, name, " ".join(getattr(self, name).format(**words).split()))
 
+    @abstractmethod
     def execute_reserve(
         self, cursor: Any, row: Row, *, wait: float, joined: bool, looked: bool
     ) -> Outcome:
@@ -100,7 +102,6 @@ class Statements:
         ``joined`` says that a transaction is open, and ``looked`` that the first attempt in
         it was answered :attr:`Outcome.HIDDEN`.
         """
-        raise NotImplementedError
 
     def execute_release(
         self, cursor: Any, digest: bytes, owner: int | None, *, wait: float, joined: bool
