@@ -85,7 +85,7 @@ class Entries:
                     return owner, expiry
                 # It stands, and no caller is told of it, until this has an answer.
                 call.unanswered += 1
-                call.deadline += self._connector.wait
+                call.extend(self._connector.wait)
                 with suppress(Exception):
                     yield from self._scripts.send_once(call, RELEASE, keys[:1], [owner])
                     call.unanswered -= 1

@@ -14,24 +14,37 @@ class Call:
     ``deadline`` is the moment of :func:`time.monotonic` by which all must be over.
     """
 
-    __slots__ = ("deadline", "fresh_since", "sent", "unanswered")
+    __slots__ = ("deadline", "fresh_since", "last_step", "sent", "unanswered")
 
     def __init__(self, seconds: float) -> None:
         self.deadline = time.monotonic() + seconds
         self.fresh_since = 0.0
         """Connections that were made before this moment are not used."""
+        self.last_step = 0.0
+        """The seconds that the last step took: to connect, or to get an answer."""
         self.sent = 0
         """The number of exchanges that were begun."""
         self.unanswered = 0
         """The number of those whose outcome is unknown."""
 
     def time_left(self) -> float:
-        """Return the seconds that are left, or raise :exc:`redis.TimeoutError` without any."""
+        """
+        Return the seconds that are left.
+
+        Raise :exc:`redis.TimeoutError` if they do not suffice for one more step: then nothing
+        is sent whose outcome would be unknown, and a new connection is kept for the next call.
+        """
         left = self.deadline - time.monotonic()
-        if left <= 0:
+        if left <= self.last_step:
             raise TimeoutError("There is no time left to ask Redis.")
         return left
 
     def use_new_connections(self) -> None:
         """Use none of the connections that are there: they may lead to the wrong server."""
         self.fresh_since = time.monotonic()
+        self.last_step = 0.0
+
+    def extend(self, seconds: float) -> None:
+        """Give it more time, for one more step."""
+        self.deadline += seconds
+        self.last_step = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,15 +62,28 @@ class LoopConnections:
     ) -> list[Any]:
         connection = self._pool.get_available_connection()
         try:
-            if connection.made_at < call.fresh_since:
-                await connection.disconnect(nowait=True)
-            if connection.is_ready:
-                await self._pool.ensure_connection(connection)
-            else:
-                now = asyncio.get_running_loop().time
-                limit.reschedule(now() + call.time_left())
-                await self._pool.ensure_connection(connection)
-                limit.reschedule(now() + min(call.time_left(), self._wait))
+            await self._connect(connection, call, limit)
+            return await self._send(connection, commands, call)
+        finally:
+            await self._pool.release(connection)
+
+    async def _connect(self, connection: Any, call: Call, limit: asyncio.Timeout) -> None:
+        if connection.made_at < call.fresh_since:
+            await connection.disconnect(nowait=True)
+        if connection.is_ready:
+            await self._pool.ensure_connection(connection)
+            return
+        loop, start = asyncio.get_running_loop(), time.monotonic()
+        limit.reschedule(loop.time() + call.time_left())
+        await self._pool.ensure_connection(connection)
+        call.last_step = time.monotonic() - start
+        limit.reschedule(loop.time() + min(call.time_left(), self._wait))
+
+    async def _send(
+        self, connection: Any, commands: Sequence[Command], call: Call
+    ) -> list[Any]:
+        start = time.monotonic()
+        try:
             connection.is_reply_due = True
             call.sent += 1
             call.unanswered += 1
@@ -77,15 +91,14 @@ class LoopConnections:
             replies = [await _reply(connection) for _ in commands]
             connection.is_reply_due = False
             call.unanswered -= 1
-            if is_from_replica(replies[0]):
-                await connection.disconnect(nowait=True)
-            return replies
+            call.last_step = time.monotonic() - start
         except BaseException:
             # A reply that is still to come would be taken for that of the next command.
             await connection.disconnect(nowait=True)
             raise
-        finally:
-            await self._pool.release(connection)
+        if is_from_replica(replies[0]):
+            await connection.disconnect(nowait=True)
+        return replies
 
 
 async def _reply(connection: Any) -> Any:

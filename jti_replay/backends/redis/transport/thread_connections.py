@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,11 +62,8 @@ class ThreadConnections:
                 sentinel.close()
 
     def _exchange(self, commands: Sequence[Command], call: Call) -> list[Any]:
-        connection = self._take()
+        connection = self._take(call)
         try:
-            if connection.made_at < call.fresh_since:
-                connection.disconnect()
-                connection.connect()
             left = call.time_left()
             limit = {} if left >= self._wait else {"timeout": left}
             connection.is_reply_due = True
@@ -75,6 +73,7 @@ class ThreadConnections:
             replies = [_reply(connection, limit) for _ in commands]
             connection.is_reply_due = False
             call.unanswered -= 1
+            call.last_step = time.monotonic() + left - call.deadline
         except BaseException:
             # A reply that is still to come would be taken for that of the next command.
             connection.disconnect()
@@ -85,16 +84,28 @@ class ThreadConnections:
         self._put_back(connection)
         return replies
 
-    def _take(self) -> Any:
+    def _take(self, call: Call) -> Any:
         while True:
             try:
                 connection = self._ready.pop()
             except IndexError:
-                return self.pool.get_connection()
-            if connection.is_usable():
+                break
+            if connection.is_usable() and connection.made_at >= call.fresh_since:
                 return connection
             connection.disconnect()
             self.pool.release(connection)
+        start = time.monotonic()
+        connection = self.pool.get_connection()
+        try:
+            if connection.made_at < call.fresh_since:
+                connection.disconnect()
+                connection.connect()
+            call.last_step = time.monotonic() - start
+            call.time_left()
+        except BaseException:
+            self.pool.release(connection)
+            raise
+        return connection
 
 
 def _reply(connection: Any, limit: dict[str, float]) -> Any:
