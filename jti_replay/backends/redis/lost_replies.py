@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import NamedTuple
@@ -52,12 +53,17 @@ class LostReplies:
         self._lost: dict[bytes, LostReply] = {}
         self._lock = new_lock()
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
 
     def add(self, key: bytes, owner: bytes, expiry: float) -> None:
         """Take back a reservation, which expires by itself at a moment (since 1970)."""
-        if len(self._lost) >= ROOM:
-            return
         with self._lock:
+            if self._pid != os.getpid():
+                # The parent of a forked child goes on with what it has lost.
+                self._pid, self._thread = os.getpid(), None
+                self._lost.clear()
+            if len(self._lost) >= ROOM:
+                return
             self._lost[owner] = LostReply(key, owner, expiry)
             if self._thread is None:
                 self._thread = threading.Thread(

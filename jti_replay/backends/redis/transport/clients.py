@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
@@ -34,6 +35,7 @@ class RedisClients:
         self._connector = connector
         self._lock = new_lock()
         self._store: Store | None = None
+        self._pid = 0
 
     # What is asked of a store, for threads and for event loops.
 
@@ -69,7 +71,7 @@ class RedisClients:
 
     def close(self) -> None:
         """Close the connections of the threads. Those of a loop go with it."""
-        if self._store is not None:
+        if self._store is not None and self._pid == os.getpid():
             self._store.close()
 
     async def aclose(self) -> None:
@@ -79,10 +81,11 @@ class RedisClients:
             await held[1].aclose()
 
     def _get(self) -> Store:
-        if self._store is None:
+        # A forked child leaves the connections to its parent, and their locks.
+        if self._store is None or self._pid != os.getpid():
             with self._lock:
-                if self._store is None:
-                    self._store = self._make()
+                if self._store is None or self._pid != os.getpid():
+                    self._store, self._pid = self._make(), os.getpid()
         return self._store
 
     async def _aget(self) -> AsyncStore:
