@@ -46,7 +46,42 @@ def _costs(
     algorithm: str, signing: Any, setting: bytes, key: Any, rounds: int
 ) -> dict[str, Any]:
     progress(f"a whole request, {algorithm}")
+    views = _views(algorithm, key)
 
+    class URLs:
+        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
+
+    def environs(at: int) -> list[dict[str, Any]]:
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "job", "iat": now, "exp": now + 300}
+        tokens = (
+            jwt.encode({**claims, "jti": jti}, signing, algorithm) for jti in fresh_jtis(BATCH)
+        )
+        return [
+            factory.post(f"/{at}", HTTP_AUTHORIZATION=f"Bearer {token}").environ
+            for token in tokens
+        ]
+
+    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+        return {name: (_run(handler, environs(at)), BATCH) for at, name in enumerate(views)}
+
+    profile = {
+        "ISSUER": ISSUER,
+        "AUDIENCE": AUDIENCE,
+        "ALGORITHMS": [algorithm],
+        "KEY": setting,
+    }
+    with override_settings(
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF=URLs,
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        JTI_REPLAY={"PROFILES": {"default": profile}},
+    ):
+        factory, handler = RequestFactory(), WSGIHandler()
+        return compare(batches, base=VERIFY, rounds=rounds, clock=time.thread_time_ns)
+
+
+def _views(algorithm: str, key: Any) -> dict[str, Callable[..., JsonResponse]]:
     def plain(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"sub": "job"})
 
@@ -72,44 +107,12 @@ def _costs(
     def verify_and_reserve(request: Any) -> JsonResponse:
         return JsonResponse({"sub": request.jwt_claims["sub"]})
 
-    views: dict[str, Callable[..., JsonResponse]] = {
+    return {
         VERIFY: verify_only,
         RESERVE: verify_and_reserve,
         GUARD_VERIFY: verify_as_guard,
         PLAIN: plain,
     }
-
-    class URLs:
-        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
-
-    def token(jti: str, now: int) -> str:
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "job", "iat": now, "exp": now + 300}
-        return jwt.encode({**claims, "jti": jti}, signing, algorithm)
-
-    def environs(at: int) -> list[dict[str, Any]]:
-        now = int(time.time())
-        return [
-            factory.post(f"/{at}", HTTP_AUTHORIZATION=f"Bearer {token(jti, now)}").environ
-            for jti in fresh_jtis(BATCH)
-        ]
-
-    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {name: (_run(handler, environs(at)), BATCH) for at, name in enumerate(views)}
-
-    profile = {
-        "ISSUER": ISSUER,
-        "AUDIENCE": AUDIENCE,
-        "ALGORITHMS": [algorithm],
-        "KEY": setting,
-    }
-    with override_settings(
-        ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=URLs,
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-        JTI_REPLAY={"PROFILES": {"default": profile}},
-    ):
-        factory, handler = RequestFactory(), WSGIHandler()
-        return compare(batches, base=VERIFY, rounds=rounds, clock=time.thread_time_ns)
 
 
 def _run(handler: WSGIHandler, environs: list[dict[str, Any]]) -> Callable[[], object]:

@@ -68,31 +68,32 @@ def reserve_jti(
     if callable(profile):
         return reserve_jti()(profile)
 
-    guard = Guard(profile_names(profile), using, atomic, release_on_error)
+    return partial(
+        _guarded, guard=Guard(profile_names(profile), using, atomic, release_on_error)
+    )
 
-    def decorator(view: View) -> View:
-        handled = handled_methods(view)
 
-        if _is_async(view):
+def _guarded(view: View, *, guard: Guard) -> View:
+    handled = handled_methods(view)
 
-            @wraps(view)
-            async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                if goes_unjudged(handled, request.method):
-                    return await view(request, *args, **kwargs)
-                return await guard.acall(view, request, *args, **kwargs)
+    if _is_async(view):
 
-        else:
+        @wraps(view)
+        async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if goes_unjudged(handled, request.method):
+                return await view(request, *args, **kwargs)
+            return await guard.acall(view, request, *args, **kwargs)
 
-            @wraps(view)
-            def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-                if goes_unjudged(handled, request.method):
-                    return view(request, *args, **kwargs)
-                return guard.call(view, request, *args, **kwargs)
+    else:
 
-        guarded.jti_guard = guard  # type: ignore[attr-defined]  # For the system checks.
-        return cast("View", guarded)
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if goes_unjudged(handled, request.method):
+                return view(request, *args, **kwargs)
+            return guard.call(view, request, *args, **kwargs)
 
-    return decorator
+    guarded.jti_guard = guard  # type: ignore[attr-defined]  # For the system checks.
+    return cast("View", guarded)
 
 
 def _is_async(view: Callable[..., Any]) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .connections import PrivateConnections
 
+UNDECIDED = "Another transaction has touched the jti, and has not ended within {:g} seconds."
+
 POLL_INTERVAL = 0.02
 """Seconds after which a transaction is asked again whether it has ended."""
 
@@ -205,10 +207,7 @@ class Table:
                 if outcome is not Outcome.UNDECIDED:
                     return outcome
                 if time.monotonic() >= give_up:
-                    raise CacheError(
-                        "Another transaction has touched the jti, and has not ended within "
-                        f"{self._timeout:g} seconds."
-                    )
+                    raise CacheError(UNDECIDED.format(self._timeout))
                 time.sleep(POLL_INTERVAL)
         except BaseException as error:
             if joined:
