@@ -28,10 +28,9 @@ finds in its buffers, in any order.
 class LostReply(NamedTuple):
     """A reservation that no caller has: only a reply would have told it the owner."""
 
-    digest: bytes
+    key: bytes
     owner: Hashable
     expiry: float
-    """The moment at which it is forgotten, in seconds since 1970."""
 
 
 class LostReplies:
@@ -42,30 +41,35 @@ class LostReplies:
     carried the reserve out, or may still do so. The client's own retry would then be taken
     for a replay. A thread sees to it, only as long as there are any.
 
-    ``release`` releases a batch, or raises.
+    ``release`` releases a batch, or raises. It must take a bounded time.
     """
 
     def __init__(self, release: Callable[[Sequence[LostReply]], None]) -> None:
         self._release = release
-        self._pid = os.getpid()
         self._lost: dict[Hashable, LostReply] = {}
         self._lock = new_lock()
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
 
-    def add(self, lost: LostReply) -> None:
-        """Take a reservation back as soon as the store answers."""
-        if self._pid != os.getpid():
-            # After a fork, what was lost is the parent's.
-            self._pid, self._lost, self._thread = os.getpid(), {}, None
-        if len(self._lost) >= ROOM:
-            return
+    def add(self, key: bytes, owner: Hashable, expiry: float) -> None:
+        """Take back a reservation, which expires by itself at a moment (since 1970)."""
         with self._lock:
-            self._lost[lost.owner] = lost
+            if self._pid != os.getpid():
+                # The parent of a forked child goes on with what it has lost.
+                self._pid, self._thread = os.getpid(), None
+                self._lost.clear()
+            if len(self._lost) >= ROOM:
+                return
+            self._lost[owner] = LostReply(key, owner, expiry)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="jti_replay.lost_replies", daemon=True
                 )
                 self._thread.start()
+
+    def forget(self) -> None:
+        """Let those that are left expire by themselves."""
+        self._lost.clear()
 
     def _run(self) -> None:
         pause = SHORTEST_PAUSE

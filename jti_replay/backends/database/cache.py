@@ -183,13 +183,13 @@ class DatabaseCache(BaseReplayCache):
         if connection.vendor == "sqlite" and connection.is_in_memory_db():
             self._table.release(connection, row.digest, row.owner, joined=False)
         else:
-            self._lost_replies.add(LostReply(row.digest, row.owner, expiry))
+            self._lost_replies.add(row.digest, row.owner, expiry)
 
     def _release_lost(self, batch: Sequence[LostReply]) -> None:
         for lost in batch:
             number = cast("int", lost.owner)
             with self._private_connections.use() as connection:
-                self._table.release(connection, lost.digest, number, joined=False)
+                self._table.release(connection, lost.key, number, joined=False)
 
     def _number(self, name: str) -> int:
         with self._connection() as connection:

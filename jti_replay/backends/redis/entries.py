@@ -6,16 +6,17 @@ import math
 import os
 import time
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from jti_replay.backends.handover import Entry
+from jti_replay.backends.lost_replies import LostReplies
 from jti_replay.exceptions import ColdStart
 from jti_replay.steps import Steps
 
 from .calls import Scripts
 from .keys import ClusterKeys, Keys
-from .lost_replies import LostReplies
+from .lost_replies import release_lost
 from .options import RedisOptions
 from .replicas import missing_replicas, wait_command
 from .scripts import (
@@ -42,7 +43,7 @@ class Entries:
     def __init__(
         self, options: RedisOptions, connector: Connector, clients: RedisClients
     ) -> None:
-        self.lost_replies = LostReplies(clients, options.timeout)
+        self.lost_replies = LostReplies(partial(release_lost, clients, options.timeout))
         self._options = options
         self._connector = connector
         self._scripts = Scripts(clients)

@@ -1,110 +1,23 @@
-"""Reservations whose reply was lost: they are taken back once the server answers again."""
+"""The release of reservations whose reply was lost."""
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from jti_replay.conf.forks import new_lock
+from jti_replay.backends.lost_replies import LostReply
 
 from .scripts import RELEASE
 from .transport.call import Call
 from .transport.clients import RedisClients
 
-ROOM = 10_000
-"""Lost replies that are remembered. More stay reserved until they expire: the safe side."""
 
-BATCH = 500
-
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds between two tries while the server does not answer."""
-
-SECOND_PASS_DELAY = 1.0
-"""
-Seconds until they are released a second time: a server that was paused carries out what it
-finds in its buffers, in any order.
-"""
-
-
-class LostReply(NamedTuple):
-    """A reservation that no caller has: only a reply would have told it the owner token."""
-
-    key: bytes
-    owner: bytes
-    expiry: float
-
-
-class LostReplies:
+def release_lost(clients: RedisClients, wait: float, batch: Sequence[LostReply]) -> None:
     """
-    Releases, by their owner tokens, reservations whose reply never came.
+    Release a batch in one round trip for each server. Raise what a server answers to one.
 
-    The caller got an error, so that no work was done for the token; but the server may have
-    carried the reserve out, or may still do so. The client's own retry would then be taken
-    for a replay. A thread sees to it, only as long as there are any.
-
-    ``wait`` (seconds) is how long one try may take.
+    ``wait`` (seconds) is how long it may take.
     """
-
-    def __init__(self, clients: RedisClients, wait: float) -> None:
-        self._clients = clients
-        self._wait = wait
-        self._lost: dict[bytes, LostReply] = {}
-        self._lock = new_lock()
-        self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
-
-    def add(self, key: bytes, owner: bytes, expiry: float) -> None:
-        """Take back a reservation, which expires by itself at a moment (since 1970)."""
-        with self._lock:
-            if self._pid != os.getpid():
-                # The parent of a forked child goes on with what it has lost.
-                self._pid, self._thread = os.getpid(), None
-                self._lost.clear()
-            if len(self._lost) >= ROOM:
-                return
-            self._lost[owner] = LostReply(key, owner, expiry)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="jti_replay.lost_replies", daemon=True
-                )
-                self._thread.start()
-
-    def forget(self) -> None:
-        """Let those that are left expire by themselves."""
-        self._lost.clear()
-
-    def _run(self) -> None:
-        pause = SHORTEST_PAUSE
-        while batch := self._next():
-            try:
-                self._release(batch)
-                time.sleep(SECOND_PASS_DELAY)
-                self._release(batch)
-            except Exception:
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-            else:
-                pause = SHORTEST_PAUSE
-                for lost in batch:
-                    self._lost.pop(lost.owner, None)
-
-    def _next(self) -> list[LostReply]:
-        with self._lock:
-            batch = list(self._lost.values())[:BATCH]
-            if not batch:
-                self._thread = None  # The next one starts another.
-            return batch
-
-    def _release(self, batch: list[LostReply]) -> None:
-        now = time.time()
-        commands = [
-            (lost.key, RELEASE.by_source([lost.key], [lost.owner]))
-            for lost in batch
-            if lost.expiry > now
-        ]
-        if commands:
-            for reply in self._clients.send_each(commands, Call(self._wait)):
-                if isinstance(reply, Exception):
-                    raise reply
+    commands = [(lost.key, RELEASE.by_source([lost.key], [lost.owner])) for lost in batch]
+    for reply in clients.send_each(commands, Call(wait)):
+        if isinstance(reply, Exception):
+            raise reply

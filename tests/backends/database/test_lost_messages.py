@@ -14,7 +14,7 @@ from django.db import connections, transaction
 
 from jti_replay import CacheError, replay_cache
 from jti_replay.backends import lost_replies
-from jti_replay.backends.lost_replies import LostReplies, LostReply
+from jti_replay.backends.lost_replies import LostReplies
 from tests.backends.database.conftest import UseCache
 from tests.backends.database.rival import LIMIT
 from tests.servers.lossy_proxy import LossyProxy
@@ -196,14 +196,14 @@ def test_a_lost_reply_is_released_twice_and_then_forgotten(quick: None) -> None:
     lost = LostReplies(store.release)
     store.is_down = True
     for owner in (1, 2):
-        lost.add(LostReply(b"digest", owner, time.time() + 60))
-    lost.add(LostReply(b"digest", 3, time.time() - 1))
+        lost.add(b"digest", owner, time.time() + 60)
+    lost.add(b"digest", 3, time.time() - 1)
     time.sleep(0.2)
     assert (store.released, is_taking_back()) == ([], True)
     store.is_down = False
     wait_until(lambda: not is_taking_back())
     assert sorted(store.released) == [1, 1, 2, 2]
-    lost.add(LostReply(b"digest", 4, time.time() + 60))
+    lost.add(b"digest", 4, time.time() + 60)
     wait_until(lambda: not is_taking_back())
     assert store.released[-2:] == [4, 4]
 
@@ -216,7 +216,7 @@ def test_only_so_many_lost_replies_are_remembered(
     lost = LostReplies(store.release)
     store.is_down = True
     for owner in range(4):
-        lost.add(LostReply(b"digest", owner, time.time() + 60))
+        lost.add(b"digest", owner, time.time() + 60)
     store.is_down = False
     wait_until(lambda: not is_taking_back())
     assert sorted(store.released) == [0, 0, 1, 1]
@@ -227,12 +227,12 @@ def test_a_child_takes_back_what_it_loses_itself(quick: None) -> None:
     store = Store()
     lost = LostReplies(store.release)
     store.is_down = True
-    lost.add(LostReply(b"digest", 1, time.time() + 60))
+    lost.add(b"digest", 1, time.time() + 60)
     with lost._lock:
         pid = os.fork()
     if not pid:
         store.is_down = False
-        lost.add(LostReply(b"digest", 2, time.time() + 60))
+        lost.add(b"digest", 2, time.time() + 60)
         deadline = time.monotonic() + LIMIT
         while len(store.released) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from jti_replay import CacheError
-from jti_replay.backends.redis import lost_replies
+from jti_replay.backends import lost_replies
 from tests.backends.conftest import Call, UseRedis
 from tests.servers import free_port
 from tests.servers.lossy_proxy import LossyProxy
@@ -112,7 +112,7 @@ def test_a_server_that_is_not_there_leaves_nothing_to_take_back(
     before = threads()
     with pytest.raises(CacheError):
         call(cache, "reserve", "a")
-    assert threads() == before
+    assert threads() <= before
 
 
 def test_a_server_that_says_no_leaves_nothing_to_take_back(
@@ -125,7 +125,7 @@ def test_a_server_that_says_no_leaves_nothing_to_take_back(
         with pytest.raises(CacheError):
             call(cache, "reserve", "a")
         client.config_set("maxmemory", 0)
-    assert threads() == before
+    assert threads() <= before
     assert call(cache, "reserve", "a")
 
 
