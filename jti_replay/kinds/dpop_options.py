@@ -19,7 +19,7 @@ KNOWN = frozenset({"at", "access_token", "origin", "nonces"})
 
 def is_for_resource(options: Mapping[str, Any]) -> bool:
     """Return whether the proofs are for a resource, where each comes with an access token."""
-    return bool(options.get("at", RESOURCE) == RESOURCE)
+    return options.get("at") != TOKEN_ENDPOINT
 
 
 def origins(options: Mapping[str, Any]) -> tuple[str, ...]:
