@@ -150,8 +150,8 @@ def test_every_check_is_documented_and_no_other() -> None:
 
 
 def test_the_purge_is_as_documented() -> None:
-    from jti_replay.backends.base import PURGE_BATCH
     from jti_replay.backends.database.purging import INTERVAL
+    from jti_replay.backends.store import PURGE_BATCH
 
     sentence = f"up to {PURGE_BATCH} of them after every {INTERVAL} reserves"
     assert sentence in text_of("docs/database.md")
@@ -166,14 +166,14 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_the_defaults_are_as_documented() -> None:
-    from jti_replay.backends import base
     from jti_replay.backends.database.options import DatabaseOptions
     from jti_replay.backends.memory import cache as memory
     from jti_replay.backends.redis.options import RedisOptions
+    from jti_replay.backends.store import DEFAULT_TTL
     from jti_replay.profiles.rules import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 
     for row in (
-        f"| `TTL` | seconds | `{base.DEFAULT_TTL}` |",
+        f"| `TTL` | seconds | `{DEFAULT_TTL}` |",
         f"`max_entries` (int, `{memory.DEFAULT_MAX_ENTRIES:_}`)",
         f'`prefix` (str, `"{RedisOptions().prefix}"`)',
         f"`timeout` (seconds, `{RedisOptions().timeout}`)",

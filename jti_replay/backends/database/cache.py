@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, Error, connections, transaction
 
-from jti_replay.backends.base import PURGE_BATCH, BaseReplayCache
+from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.database.checks import check_database
 from jti_replay.backends.database.diagnosis import examine_database
 from jti_replay.backends.findings import Finding
 from jti_replay.backends.lost_replies import LostReplies, LostReply
+from jti_replay.backends.store import PURGE_BATCH
 from jti_replay.reservation.events import JTIEvent
 from jti_replay.reservation.key import JTIKey
 from jti_replay.rollback.ledger import Ledger

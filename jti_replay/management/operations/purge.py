@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from django.core.management.base import CommandError
 
-from jti_replay.backends.base import PURGE_BATCH, BaseReplayCache
+from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.store import PURGE_BATCH
 
 from .failures import for_each
 from .operation import Operation, caches_named

@@ -10,7 +10,6 @@ from django.db import DatabaseError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from jti_replay import replay_cache
-from jti_replay.backends.base import PURGE_BATCH
 from jti_replay.backends.database import purging
 from jti_replay.backends.database.purging import INTERVAL, PurgeSchedule
 from jti_replay.backends.database.statements import statements_for
@@ -18,6 +17,7 @@ from jti_replay.backends.database.statements.mariadb import (
     MariaDBStatements,
     OldMariaDBStatements,
 )
+from jti_replay.backends.store import PURGE_BATCH
 from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import EACH, EACH_LEVEL, UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
