@@ -128,9 +128,13 @@ def _check_client(alias: str, location: str, connector: Connector) -> list[Check
 
 
 def _unusable_settings(alias: str, location: str, error: Exception) -> CheckMessage:
+    problem = f"{type(error).__name__}: {error}"
+    if problem.startswith("ValueError: Port "):
+        # It would quote what may be a part of the password.
+        problem = "a port in its URL is no number, or its password is not percent-encoded."
     return Error(
         f"The replay cache {alias!r} cannot connect with the settings of the cache "
-        f"{location!r}: {type(error).__name__}: {error}",
+        f"{location!r}: {problem}",
         hint=f"Correct settings.CACHES[{location!r}], or set LOCATION to another alias. A "
         "CLIENT_CLASS that spreads keys over servers by itself, such as ShardClient, cannot "
         "be used; a Redis Cluster can, by OPTIONS['client_factory'].",

@@ -115,6 +115,27 @@ def test_a_server_that_is_not_there_leaves_nothing_to_take_back(
     assert threads() <= before
 
 
+def test_a_socket_that_is_not_there_leaves_nothing_to_take_back(
+    call: Call, use_redis: UseRedis
+) -> None:
+    """Nor does a host without a name or a network: nothing ever left this host."""
+    cache: Any = use_redis("unix:///no/such/socket", OPTIONS=TIMEOUT)
+    with pytest.raises(CacheError):
+        call(cache, "reserve", "a")
+    assert not cache._entries.lost_replies._lost
+
+
+def test_a_handshake_that_fails_leaves_nothing_to_take_back(
+    call: Call, use_redis: UseRedis, proxy: LossyProxy
+) -> None:
+    """The script was not sent yet."""
+    cache: Any = use_redis(proxy.url.replace("/0", "/1"), OPTIONS=TIMEOUT)
+    proxy.lose_all("drop reply")
+    with pytest.raises(CacheError):
+        call(cache, "reserve", "a")
+    assert not cache._entries.lost_replies._lost
+
+
 def test_a_server_that_says_no_leaves_nothing_to_take_back(
     call: Call, use_redis: UseRedis, redis_of_ones_own: RedisProcess
 ) -> None:
