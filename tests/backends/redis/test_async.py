@@ -150,6 +150,21 @@ def test_an_event_loop_that_was_not_shut_down_well_is_let_go(
     assert_all_close(server)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+def test_event_loops_that_are_dropped_leave_no_connection(
+    cache: BaseReplayCache, server: redis.Redis
+) -> None:
+    """Python closes such a loop when it collects it, and its connections go with it."""
+    for number in range(5):
+        loop = asyncio.new_event_loop()
+        assert loop.run_until_complete(cache.areserve(f"{number}"))
+        del loop
+    gc.collect()
+    assert_all_close(server)
+
+
 def test_threads_and_event_loops_see_the_same(
     cache: BaseReplayCache, server: redis.Redis
 ) -> None:

@@ -15,7 +15,11 @@ import redis.asyncio.sentinel
 import redis.sentinel
 from django_redis.client import DefaultClient
 
-POOLS = [redis.ConnectionPool, redis.BlockingConnectionPool, redis.sentinel.SentinelConnectionPool]
+POOLS = [
+    redis.ConnectionPool,
+    redis.BlockingConnectionPool,
+    redis.sentinel.SentinelConnectionPool,
+]
 CONNECTIONS = [
     redis.Connection,
     redis.SSLConnection,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,7 +12,7 @@ import redis
 
 from jti_replay import CacheError, ColdStart, Reservation
 from jti_replay.backends.redis import RedisCache
-from jti_replay.backends.redis.replicas import TooFewReplicas
+from jti_replay.backends.redis.replicas import TooFewReplicas, wait_command
 from jti_replay.reservation.digests import jti_digest
 from tests.backends.conftest import Call, UseRedis
 from tests.backends.waiting import wait_until
@@ -204,6 +205,37 @@ def test_what_cannot_be_taken_back_at_once_is_taken_back_later(
     while pair.on_primary(KEY):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+async def test_a_task_that_is_cancelled_while_it_takes_back_leaves_nothing(
+    use_redis: UseRedis, lossy: LossyProxy, pair: Pair
+) -> None:
+    """The replicas are too few, and the release that follows is not waited for."""
+    cache = use_redis(lossy.url, OPTIONS=OPTIONS | {"timeout": 6})
+    while not await cache.areserve("warm"):
+        await cache.arelease("warm")
+    pair.replica.pause()
+    lossy.lose(None, "drop request")
+    task = asyncio.create_task(cache.areserve("a"))
+    await asyncio.to_thread(eventually, lambda: lossy.lost == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.to_thread(eventually, lambda: not pair.on_primary(KEY))
+    await cache.aclose()
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(0.1, 100), (0.0004, 1), (2.5, 2500)])
+def test_replicas_are_waited_for_in_milliseconds(seconds: float, milliseconds: int) -> None:
+    """At least one: to WAIT, 0 means without end."""
+    assert wait_command(2, seconds) == ("WAIT", 2, milliseconds)
 
 
 def test_a_server_that_does_not_wait_is_an_error(
