@@ -30,6 +30,10 @@ because each add looks through a cell and copies it.
 
 MAX_CELLS = 1 << 20
 
+FULL = (
+    "The replay cache holds {} live entries, which is all that OPTIONS['max_entries'] allows."
+)
+
 
 class Table:
     """
@@ -57,11 +61,7 @@ class Table:
         self._set_clock(now)
 
     def add(self, digest: int, deadline: float, now: float) -> tuple[bytes, int] | None:
-        """
-        Remember a digest until its deadline, rounded up to a second, if it is new.
-
-        Return the record of the entry and its expiry, or None if the digest is held already.
-        """
+        """Return the record of a new entry and its expiry. None if the digest is held."""
         place = digest & self._mask
         cells, lock = self._cells, self.lock
         added = None
@@ -85,17 +85,13 @@ class Table:
                     if at >= 0 and cell[at:] >= self._live:
                         lock.release()
                         return None
-                    if at >= 0:
-                        cell = records.without(cell, at)
+                    cell = records.without(cell, at) if at >= 0 else cell
                 if cell < self._live or len(cell) >= LARGE_CELL:
                     cell = records.cleared(cell, self._live)
                 changed = cell + record
             room = self._room
             if not room:
-                raise CacheFull(
-                    f"The replay cache holds {self._capacity} live entries, which is all that "
-                    "OPTIONS['max_entries'] allows."
-                )
+                raise CacheFull(FULL.format(self._capacity))
             counts = self._counts
             count = counts.get(expiry, 0) + 1
             # Nothing can come between these.
