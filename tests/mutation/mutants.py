@@ -135,6 +135,8 @@ def _changed_expressions(node: ast.expr) -> Iterator[ast.expr]:
         case ast.Constant(value=int(value) | float(value)):
             yield ast.Constant(value + 1)
             yield ast.Constant(value - 1)
+        case ast.Call(func=ast.Name("max" | "min")):
+            return  # The order of their arguments means nothing.
         case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred):
             changed.args = [second, first, *rest]
             yield changed
