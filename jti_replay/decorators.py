@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial, wraps
+from inspect import get_annotations, isfunction, signature
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction
@@ -93,7 +95,23 @@ def _guarded(view: View, *, guard: Guard) -> View:
             return guard.call(view, request, *args, **kwargs)
 
     guarded.jti_guard = guard  # type: ignore[attr-defined]  # For the system checks.
+    _keep_signature(guarded, view)
     return cast("View", guarded)
+
+
+def _keep_signature(guarded: Any, view: Callable[..., Any]) -> None:
+    """
+    Keep the annotations of a view that are text where a framework can read them.
+
+    django-ninja takes the parameters of an endpoint from its signature, and looks such names
+    up in the module of the outermost function.
+    """
+    if not isfunction(view) or not any(
+        isinstance(annotation, str) for annotation in get_annotations(view).values()
+    ):
+        return
+    with suppress(Exception):  # A name may be there for type checkers alone.
+        guarded.__signature__ = signature(view, eval_str=True)
 
 
 def _is_async(view: Callable[..., Any]) -> bool:

@@ -78,6 +78,12 @@ def _guards(callback: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
         layer = getattr(layer, "__wrapped__", None)
     for integration in _integrations(cls):
         yield _name(cls), integration.jti_profiles()
+    for cell in getattr(callback, "__closure__", None) or ():
+        # A view of django-ninja holds operations, each with what authenticates it.
+        for operation in getattr(cell.cell_contents, "operations", ()):
+            for auth in getattr(operation, "auth_callbacks", ()):
+                if hasattr(auth, "jti_profiles"):
+                    yield _name(operation.view_func), auth.jti_profiles()
     for name in ("dispatch", *getattr(cls, "http_method_names", ())):
         guard = getattr(getattr(cls, name, None), "jti_guard", None)
         if isinstance(guard, Guard):

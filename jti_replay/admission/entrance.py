@@ -46,6 +46,12 @@ def admission_of(request: HttpRequest, profiles: Sequence[Profile]) -> Admission
     return next((admissions[p.name] for p in profiles if p.name in admissions), None)
 
 
+def admissions_of(request: HttpRequest) -> list[Admission]:
+    """Return the admissions that a request has."""
+    admissions: dict[str, Admission] = getattr(request, ATTRIBUTE, None) or {}
+    return list(admissions.values())
+
+
 def note(request: HttpRequest, admission: Admission) -> None:
     """Let the other guards of a view find an admission."""
     admissions = getattr(request, ATTRIBUTE, None) or {}

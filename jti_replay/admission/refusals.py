@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponseNotAllowed
+from django.http import HttpResponseBase, HttpResponseNotAllowed
 
 from jti_replay.exceptions import (
     JTIReplayError,
@@ -15,14 +15,14 @@ from jti_replay.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponseBase
+    from django.http import HttpRequest
 
     from jti_replay.kinds import BaseKind
 
 logger = logging.getLogger("jti_replay")
 
 
-def refuse(kind: BaseKind, request: HttpRequest, error: JTIReplayError) -> HttpResponseBase:
+def refuse(kind: BaseKind, request: HttpRequest, error: JTIReplayError) -> Any:
     """Return the answer of a kind to a request whose token is refused or cannot be judged."""
     _log(kind, error)
     response: HttpResponseBase
@@ -37,10 +37,15 @@ def refuse(kind: BaseKind, request: HttpRequest, error: JTIReplayError) -> HttpR
     return finish(kind, request, response)
 
 
-def finish(
-    kind: BaseKind, request: HttpRequest, response: HttpResponseBase
-) -> HttpResponseBase:
-    """Return an answer as it goes out: no cache may show it for a token that has been used."""
+def finish(kind: BaseKind, request: HttpRequest, response: Any) -> Any:
+    """
+    Return an answer as it goes out: no cache may show it for a token that has been used.
+
+    Below a framework's own decorator a view may return what the framework makes an answer of.
+    """
+    if not isinstance(response, HttpResponseBase):
+        request._cache_update_cache = False  # type: ignore[attr-defined]  # Django's cache.
+        return response
     response = kind.finish(request, response)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"

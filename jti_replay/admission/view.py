@@ -22,7 +22,7 @@ from .refusals import finish, refuse
 from .selection import usable_together
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponseBase
+    from django.http import HttpRequest
 
     from jti_replay.reservation import Reservation
 
@@ -56,7 +56,7 @@ class Guard:
 
     def _steps(
         self, view: Callable[[], Any], request: HttpRequest, *, is_sync: bool
-    ) -> Steps[HttpResponseBase]:
+    ) -> Steps[Any]:
         profiles = usable_together(self.profiles)
         kind = profiles[0].kind
         if request.method in kind.unjudged_methods:
@@ -116,7 +116,7 @@ class Passage:
         self._kind = candidate.profile.kind
         self.in_transaction = is_sync and guard.atomic and is_wanted(guard.using)
 
-    def steps(self, view: Callable[[], Any]) -> Steps[HttpResponseBase]:
+    def steps(self, view: Callable[[], Any]) -> Steps[Any]:
         """Reserve the jti, run the view, and do with the jti what became of the work."""
         kind, request = self._kind, self._request
         with ExitStack() as block:
@@ -192,7 +192,7 @@ class Passage:
         # REST framework turns an exception into a response, and says so.
         if getattr(response, "exception", False):
             return True
-        return self._kind.releases_failures and not 200 <= response.status_code < 300
+        return self._kind.releases_failures and not 200 <= _status(response) < 300
 
     def _undo(self, reservation: Reservation, bound: bool) -> Steps[None]:
         must_release = self._kind.releases_failures
@@ -208,3 +208,13 @@ class Passage:
             yield from settling
         elif connections[self._using].in_atomic_block:  # Else the end is not told.
             transaction.on_commit(partial(run, settling), self._using, robust=True)
+
+
+def _status(response: Any) -> int:
+    """Return the status of a response, or of what django-ninja makes one of."""
+    if isinstance(response, tuple) and len(response) == 2:
+        response = response[0]
+    status: int = (
+        response if isinstance(response, int) else getattr(response, "status_code", 200)
+    )
+    return status

@@ -1,0 +1,380 @@
+"""django-ninja: one auth object for sync and async, and what it releases."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.http import HttpResponse
+from django.test import AsyncClient, Client
+from django.urls import clear_url_caches, path
+from ninja import NinjaAPI, Router, Schema
+from ninja.errors import HttpError, ValidationError
+from ninja.throttling import BaseThrottle
+
+from jti_replay import replay_cache
+from jti_replay.contrib.ninja import JTIAuth, TokenRefused, add_exception_handlers
+from jti_replay.decorators import reserve_jti
+from tests.models import Work
+from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
+
+
+class Body(Schema):
+    number: int
+
+
+class Full(BaseThrottle):
+    def allow_request(self, request: Any) -> bool:
+        return False
+
+    def wait(self) -> float:
+        return 60
+
+
+class Site:
+    """An API with one operation, sync or async, and the clients of both."""
+
+    def __init__(self, settings: Any, is_async: bool) -> None:
+        self._settings = settings
+        self._is_async = is_async
+        self.api = NinjaAPI(urls_namespace=f"api {id(self)}")
+        self.requests: list[Any] = []
+        self.answer: Callable[[Any], Any] = lambda request: {"sub": request.auth.get("sub")}
+
+    def post(self, auth: Any = None, decorate: Any = None, **options: Any) -> None:
+        """Give the API an operation that takes a body."""
+
+        def sync(request: Any, body: Body) -> Any:
+            self.requests.append(request)
+            return self.answer(request)
+
+        async def async_(request: Any, body: Body) -> Any:  # Body is text here.
+            return sync(request, body)
+
+        view: Any = async_ if self._is_async else sync
+        view = decorate(view) if decorate else view
+        self.api.post("/", auth=auth or JTIAuth(), **options)(view)
+
+    def send(
+        self, headers: Any = None, body: Any = '{"number": 1}', method: str = "post"
+    ) -> Any:
+        self._settings.ROOT_URLCONF = (path("", self.api.urls),)
+        clear_url_caches()
+        options = {"content_type": "application/json", "headers": headers or {}}
+        if not self._is_async:
+            client = Client(raise_request_exception=False)
+            return getattr(client, method)("/", body, **options)
+
+        async def send() -> Any:
+            client = AsyncClient(raise_request_exception=False)
+            response = await getattr(client, method)("/", body, **options)
+            await asyncio.sleep(0)  # The loop goes on after the answer.
+            return response
+
+        return asyncio.run(send())
+
+
+@pytest.fixture(params=["sync", "async"])
+def site(request: pytest.FixtureRequest, settings: Any) -> Iterator[Site]:
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE, "ci": PROFILE}}
+    yield Site(settings, request.param == "async")
+    clear_url_caches()
+
+
+def test_a_token_passes_once(site: Site) -> None:
+    """request.auth are the claims, and a refusal is in Ninja's form."""
+    site.post()
+    headers = bearer(signed(sub="job 1"))
+    assert site.send(headers).json() == {"sub": "job 1"}
+    response = site.send(headers)
+    assert (response.status_code, response.json()) == (
+        401,
+        {"detail": "The token has already been used."},
+    )
+    assert site.send().json()["detail"].startswith("No token was sent")
+    assert site.requests[0].jti_reservation.jti == site.requests[0].auth["jti"]
+    assert len(site.requests) == 1
+
+
+def test_a_handler_gives_the_answers_of_the_kind(site: Site, settings: Any) -> None:
+    """Status, body and headers as the decorator's."""
+    site.post()
+    add_exception_handlers(site.api)
+    response = site.send()
+    assert response.json()["error"] == "missing_token"
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert response.headers["Cache-Control"] == "no-store"
+    response = site.send(bearer("no.jwt"))
+    assert response.headers["WWW-Authenticate"].startswith('Bearer error="invalid_token"')
+    settings.JTI_REPLAY = {
+        "CACHES": {"default": CACHES["default"] | {"OPTIONS": {"max_entries": 1}}},
+        "PROFILES": {"default": PROFILE},
+    }
+    assert site.send(bearer(signed())).status_code == 200
+    response = site.send(bearer(signed()))
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("handled", [False, True])
+def test_what_never_ran_releases(site: Site, handled: bool) -> None:
+    """422 and a body that cannot be parsed, if the handlers are there."""
+    site.post()
+    if handled:
+        add_exception_handlers(site.api)
+    for body, status in (('{"number": "x"}', 422), ("{", 400)):
+        headers = bearer(signed())
+        assert site.send(headers, body).status_code == status
+        assert site.send(headers).status_code == (200 if handled else 401)
+
+
+def test_a_throttle_releases(site: Site) -> None:
+    """429 comes after the token was used, and before the endpoint."""
+    site.post(throttle=[Full()])
+    add_exception_handlers(site.api)
+    response = site.send(bearer(signed()))
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "60")
+    assert replay_cache.count() == 0
+    assert site.requests == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [HttpError(409, "no"), ValidationError([]), LookupError(), TokenRefused(HttpResponse())],
+)
+def test_what_the_endpoint_raises_keeps(site: Site, error: Exception) -> None:
+    """Its work may be committed."""
+
+    def fail(request: Any) -> Any:
+        raise error
+
+    site.answer = fail
+    site.post()
+    add_exception_handlers(site.api)
+    headers = bearer(signed())
+    assert site.send(headers).status_code in (200, 409, 422, 500)
+    assert site.send(headers).status_code == 401
+    assert replay_cache.count() == 1
+
+
+def test_handlers_of_a_project_are_wrapped(site: Site) -> None:
+    """They answer, and the jti is released before."""
+    site.post()
+    site.api.exception_handler(ValidationError)(
+        lambda request, error: HttpResponse("mine", status=418)
+    )
+    add_exception_handlers(site.api)
+    assert site.send(bearer(signed()), "{}").status_code == 418
+    assert replay_cache.count() == 0
+
+
+def test_a_release_that_fails_is_logged(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer stands, and the jti stays reserved."""
+    from jti_replay.backends.memory import InMemoryCache
+
+    def fail(*args: Any) -> bool:
+        raise OSError("gone")
+
+    monkeypatch.setattr(InMemoryCache, "remove", fail)
+    site.post()
+    add_exception_handlers(site.api)
+    assert site.send(bearer(signed()), "{}").status_code == 422
+    assert "failed to release" in caplog.text
+
+
+def test_two_guards_reserve_once(site: Site) -> None:
+    """The decorator below finds what the auth object has reserved."""
+    site.post(auth=JTIAuth("ci"), decorate=reserve_jti("ci", atomic=False))
+    headers = bearer(signed())
+    assert [site.send(headers).status_code for _ in range(2)] == [200, 401]
+    assert replay_cache.count() == 1
+
+
+def test_an_auth_of_a_router_is_asked(settings: Any) -> None:
+    """As Ninja hands it down."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
+    site = Site(settings, is_async=False)
+    router = Router(auth=JTIAuth())
+    router.post("/")(lambda request: {"ok": True})
+    site.api.add_router("", router)
+    headers = bearer(signed())
+    assert [site.send(headers).status_code for _ in range(2)] == [200, 401]
+
+
+def test_several_profiles(site: Site, settings: Any) -> None:
+    """The token's issuer picks one."""
+    hub = PROFILE | {"ISSUER": "https://hub.example"}
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE, "hub": hub}}
+    site.post(auth=JTIAuth(["default", "hub"]))
+    assert site.send(bearer(signed())).status_code == 200
+    assert site.send(bearer(signed(iss="https://hub.example"))).status_code == 200
+    assert site.send(bearer(signed(iss="x"))).status_code == 401
+
+
+def test_a_method_without_an_operation_uses_nothing_up(site: Site) -> None:
+    """Ninja answers 405 first."""
+    site.post()
+    for method in ("put", "options"):
+        assert site.send(bearer(signed()), method=method).status_code == 405
+    assert replay_cache.count() == 0
+
+
+def test_kinds_with_answers_of_their_own_need_the_decorator(site: Site, settings: Any) -> None:
+    """ImproperlyConfigured names it."""
+    profile = PROFILE | {"KIND": "logout_token"}
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": profile}}
+    site.post()
+    with pytest.raises(ImproperlyConfigured, match="reserve_jti"):
+        JTIAuth()(Client().get("/").wsgi_request)
+
+
+def test_each_kind_has_a_scheme_of_its_own(settings: Any) -> None:
+    """In OpenAPI."""
+    clients = PROFILE | {"KIND": "client_assertion"}
+    profiles = {"default": PROFILE, "clients": clients}
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": profiles}
+    site = Site(settings, is_async=False)
+    for name in ("default", "clients", "absent"):
+        site.api.get(f"/{name}", auth=JTIAuth(name))(lambda request: None)
+    settings.ROOT_URLCONF = (path("", site.api.urls),)
+    clear_url_caches()
+    schemes = site.api.get_openapi_schema()["components"]["securitySchemes"]
+    assert schemes["BearerAuth"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    assert "ClientAssertionAuth" in schemes
+    messages = [m for m in run_checks() if m.id == "jti_replay.E045"]
+    assert len(messages) == 1
+    assert "'absent'" in messages[0].msg
+
+
+def test_nothing_hops_to_a_thread_on_an_event_loop(settings: Any) -> None:
+    """The claims are awaited in the loop's own thread."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
+    site, threads = Site(settings, is_async=True), set()
+    site.answer = lambda request: threads.add(threading.current_thread()) or {}
+    verify = JTIAuth._steps
+
+    def noting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        threads.add(threading.current_thread())
+        return verify(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JTIAuth, "_steps", noting)
+        site.post()
+        assert site.send(bearer(signed())).status_code == 200
+    assert threads == {threading.main_thread()}
+
+
+def test_djangos_cache_does_not_answer_for_it(settings: Any) -> None:
+    """A used token would get the answer of its first use."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
+    settings.MIDDLEWARE = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    site = Site(settings, is_async=False)
+    site.api.get("/", auth=JTIAuth())(lambda request: {"secret": 1})
+    settings.ROOT_URLCONF = (path("", site.api.urls),)
+    clear_url_caches()
+    headers = bearer(signed())
+    assert [Client().get("/", headers=headers).status_code for _ in range(2)] == [200, 401]
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("atomic_requests", [False, True])
+def test_the_decorator_below_rolls_back(
+    settings: Any, using: str, atomic_requests: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sits inside Ninja's try, and opens a transaction of its own."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
+    monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", atomic_requests)
+    site = Site(settings, is_async=False)
+    failures = [HttpError(409, "no")]
+
+    def answer(request: Any) -> Any:
+        Work.objects.using(using).create(name="work")
+        if failures:
+            raise failures.pop()
+        return {}
+
+    site.answer = answer
+    site.api.post("/")(reserve_jti(using=using)(_plain(site)))
+    headers = bearer(signed())
+    statuses = []
+    for _ in range(3):
+        Work.objects.using(using).all().delete()
+        statuses.append(site.send(headers).status_code)
+    # Ninja answers, so that the transaction of the request commits what it holds.
+    assert statuses == ([409, 401, 401] if atomic_requests else [409, 200, 401])
+
+
+def _plain(site: Site) -> Any:
+    def operation(request: Any) -> Any:
+        return site.answer(request)
+
+    return operation
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_rollback_of_the_request_releases(
+    settings: Any, using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The auth object binds to the transaction of ATOMIC_REQUESTS."""
+    from django.db import transaction
+
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
+    monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", True)
+    site = Site(settings, is_async=False)
+    site.answer = lambda request: transaction.set_rollback(True, using) or {}
+    site.post(auth=JTIAuth(using=using))
+    headers = bearer(signed())
+    assert [site.send(headers).status_code for _ in range(2)] == [200, 200]
+
+
+def test_the_private_parts_of_ninja_are_there() -> None:
+    """Each that is used is named here, so that an upgrade says what broke."""
+    from ninja.operation import Operation, PathView
+
+    assert isinstance(NinjaAPI()._exception_handlers, dict)
+    assert callable(Operation._get_values)
+    assert "operations" in vars(PathView())
+
+
+def test_a_security_event_is_taken_by_the_decorator(settings: Any) -> None:
+    """Whichever form the operation gives its status in."""
+    from ninja import Status
+
+    from tests.kinds.test_security_event import PROFILE as FEED
+    from tests.kinds.test_security_event import TYPE, event
+
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": FEED}}
+    site, token = Site(settings, is_async=False), event()
+    answers = [Status(400, None), Status(202, None)]
+    guarded = reserve_jti("feed", atomic=False)(lambda request: answers.pop(0))
+    site.api.post("/", response={202: None, 400: None})(guarded)
+    settings.ROOT_URLCONF = (path("", site.api.urls),)
+    clear_url_caches()
+    statuses = [Client().post("/", token, content_type=TYPE).status_code for _ in range(3)]
+    assert statuses == [400, 202, 202]
+
+
+def test_a_status_in_a_tuple_is_read(settings: Any) -> None:
+    """Ninja deprecates it, and takes it."""
+    from django.test import RequestFactory
+
+    from tests.kinds.test_security_event import PROFILE as FEED
+    from tests.kinds.test_security_event import TYPE, event
+
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": FEED}}
+    for answer, kept in (((500, {}), 0), ((202, {}), 1), ({}, 1)):
+        replay_cache.close()
+        view: Any = reserve_jti("feed", atomic=False)(lambda request, answer=answer: answer)
+        before = replay_cache.count() or 0
+        assert view(RequestFactory().post("/", event(), content_type=TYPE)) == answer
+        assert (replay_cache.count() or 0) - before == kept
