@@ -174,15 +174,13 @@ def test_handlers_of_a_project_are_wrapped(site: Site) -> None:
 
 
 def test_a_release_that_fails_is_logged(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: Site, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The answer stands, and the jti stays reserved."""
-    from jti_replay.backends.memory import InMemoryCache
-
-    def fail(*args: Any) -> bool:
-        raise OSError("gone")
-
-    monkeypatch.setattr(InMemoryCache, "remove", fail)
+    settings.JTI_REPLAY = {
+        "CACHES": {"default": {"BACKEND": "tests.backends.flawed.CannotRelease"}},
+        "PROFILES": {"default": PROFILE},
+    }
     site.post()
     add_exception_handlers(site.api)
     assert site.send(bearer(signed()), "{}").status_code == 422
