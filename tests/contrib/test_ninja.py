@@ -74,7 +74,9 @@ class Site:
         async def send() -> Any:
             client = AsyncClient(raise_request_exception=False)
             response = await getattr(client, method)("/", body, **options)
-            await asyncio.sleep(0)  # The loop goes on after the answer.
+            # The loop goes on after the answer.
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*others)
             return response
 
         return asyncio.run(send())
