@@ -62,8 +62,9 @@ def reserve_jti(
       token's issuer picks one.
     - ``using``: the database whose transaction decides over the jti.
     - ``atomic``: run a sync view in ``transaction.atomic(using)`` if no transaction is open.
-    - ``release_on_error``: release the jti when the view raises an :exc:`Exception` and no
-      transaction tells what it did. Say so only of a view that has then done nothing.
+    - ``release_on_error``: release the jti when the view raises an :exc:`Exception`, and mark
+      the transaction for rollback if there is one. Say so only of a view that has then done
+      nothing.
 
     Raises :exc:`TypeError` for a ``profile`` that is no str, and no list of them.
     """

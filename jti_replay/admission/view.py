@@ -133,9 +133,8 @@ class Passage:
             try:
                 response = yield view, view, ()
             except Exception:
-                # A transaction knows better than the exception what was done.
-                if not bound and (self._guard.release_on_error or kind.releases_failures):
-                    yield from release_quietly(reservation)
+                if self._guard.release_on_error or kind.releases_failures:
+                    yield from self._undo_all(reservation, bound)
                 raise
             finally:
                 if self._admission is None:
@@ -193,6 +192,13 @@ class Passage:
         if getattr(response, "exception", False):
             return True
         return self._kind.releases_failures and not 200 <= _status(response) < 300
+
+    def _undo_all(self, reservation: Reservation, bound: bool) -> Steps[None]:
+        if not bound:
+            yield from release_quietly(reservation)
+        elif connections[self._using].in_atomic_block:
+            # Under an atomic() of a middleware, Django turns the exception into a response.
+            transaction.set_rollback(True, self._using)
 
     def _undo(self, reservation: Reservation, bound: bool) -> Steps[None]:
         must_release = self._kind.releases_failures

@@ -90,10 +90,12 @@ def test_release_on_error_is_about_exceptions_and_not_about_interrupts(
     assert serve(view).post("/", headers=headers).status_code == 401
 
 
-def test_release_on_error_leaves_it_to_a_transaction_that_commits(
-    using: str, serve: Callable[[Any], Client]
+@pytest.mark.parametrize("release_on_error", [False, True])
+def test_an_exception_that_is_caught_in_a_block_around(
+    using: str, serve: Callable[[Any], Client], release_on_error: bool
 ) -> None:
-    guarded = store_and_fail(using, release_on_error=True)
+    """The work stays with its token, or both go if an exception means that nothing was done."""
+    guarded = store_and_fail(using, release_on_error=release_on_error)
 
     def view(request: Any) -> HttpResponse:
         with transaction.atomic(using):
@@ -103,8 +105,37 @@ def test_release_on_error_leaves_it_to_a_transaction_that_commits(
 
     headers = bearer(new_token())
     assert serve(view).post("/", headers=headers).status_code == 200
-    assert Work.objects.using(using).exists()
-    assert guarded_status(serve, using, headers) == 401
+    assert Work.objects.using(using).exists() is not release_on_error
+    assert guarded_status(serve, using, headers) == (200 if release_on_error else 401)
+
+
+@pytest.mark.parametrize("release_on_error", [False, True])
+def test_an_exception_under_a_block_of_a_middleware(
+    using: str, serve: Callable[[Any], Client], settings: Any, release_on_error: bool
+) -> None:
+    """Django turns it into a response within the block, which commits if it is let."""
+    settings.MIDDLEWARE = [f"{__name__}.in_block_of_{using}"]
+    client = serve(store_and_fail(using, release_on_error=release_on_error))
+    headers = bearer(new_token())
+    assert client.post("/", headers=headers).status_code == 500
+    assert Work.objects.using(using).exists() is not release_on_error
+    assert guarded_status(serve, using, headers) == (200 if release_on_error else 401)
+
+
+def _middleware(using: str) -> Callable[..., Any]:
+    def in_block(get_response: Callable[..., Any]) -> Callable[..., Any]:
+        def respond(request: Any) -> Any:
+            with transaction.atomic(using):
+                return get_response(request)
+
+        return respond
+
+    return in_block
+
+
+in_block_of_default, in_block_of_memory, in_block_of_postgres = map(
+    _middleware, ("default", "memory", "postgres")
+)
 
 
 def guarded_status(serve: Callable[[Any], Client], using: str, headers: dict[str, str]) -> int:
