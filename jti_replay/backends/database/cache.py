@@ -143,7 +143,7 @@ class DatabaseCache(BaseReplayCache):
     def purge(self, batch: int = PURGE_BATCH) -> int:
         """Delete so many expired rows at the most. Return how many there were."""
         with self._connection() as connection:
-            is_beside = self._table.statements(connection).purges_beside
+            is_beside = self._table.statements(connection).writes_beside
             if not (is_beside and in_transaction(connection)):
                 return self._table.purge(connection, batch)
         with self._private_connections.use() as connection:  # The rows would stay locked.

@@ -50,6 +50,19 @@ class JoinedRow:
         """Do nothing: the row is gone."""
 
 
+class TouchedRow:
+    """A row of another reservation that the open transaction has locked."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+
+    def before_commit(self) -> None:
+        """Do nothing: the row is not of the transaction."""
+
+    def rolled_back(self, *, savepoint: bool) -> None:
+        """Do nothing: what was locked is free."""
+
+
 class JoinedRelease:
     """
     A row that is deleted in the open transaction, and again if a rollback brings it back.
@@ -94,6 +107,19 @@ def leave_row(connection: BaseDatabaseWrapper, digest: bytes) -> None:
     """Note that a row of the open transaction is gone."""
     if row := find_joined_row(connection, digest):
         Ledger.of(connection).participants.remove(row)
+
+
+def touch_row(connection: BaseDatabaseWrapper, digest: bytes) -> None:
+    """Note that the open transaction has locked a row of another reservation."""
+    Ledger.of(connection).participants.add(TouchedRow(digest))
+
+
+def is_touched(connection: BaseDatabaseWrapper, digest: bytes) -> bool:
+    """Return whether the open transaction has locked a row of another reservation."""
+    return any(
+        isinstance(participant, TouchedRow) and participant.digest == digest
+        for participant in Ledger.of(connection).participants
+    )
 
 
 def find_joined_row(connection: BaseDatabaseWrapper, digest: bytes) -> JoinedRow | None:

@@ -13,7 +13,7 @@ from django.db import connections
 from jti_replay.rollback.ledger import Ledger, Transaction
 from jti_replay.rollback.query_block import is_blocked
 
-from .joined_rows import JoinedRelease, find_joined_row, leave_row
+from .joined_rows import JoinedRelease, find_joined_row, is_touched, leave_row
 from .table import Table
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ class Releases:
     Deletes rows of reservations that take part in transactions.
 
     A row of the open transaction is deleted in it, and goes with it. An older one would come
-    back if the transaction rolled back later, so it is deleted on another connection. SQLite
-    has one writer, which the transaction may be: there it is deleted in the transaction, and
-    once more after a rollback.
+    back if the transaction rolled back later, so it is deleted on another connection. That
+    would wait for the transaction if it has locked the row, and on SQLite, which has one
+    writer, if it has written. There the row is deleted in the transaction, and once more after
+    a rollback.
     """
 
     def __init__(self, location: str, table: Table, private: PrivateConnections) -> None:
@@ -73,7 +74,8 @@ class Releases:
             return self._release_within(connection, digest, row.owner, None)
         if transaction and transaction is Ledger.of(connection).transaction:
             return has_ended  # The row went with a savepoint, or was released before.
-        if self._table.statements(connection).purges_beside:
+        is_beside = self._table.statements(connection).writes_beside
+        if is_beside and not is_touched(connection, digest):
             return self._release_beside(digest, number)
         again = partial(self._release_again, connection, digest, number)
         return self._release_within(connection, digest, number, again)
@@ -109,7 +111,7 @@ class Releases:
         if is_closed(connection):
             return self._release_beside(digest, number)
         freed = self._delete(connection, digest, number)
-        connection.connection.commit()  # With autocommit off, SQLite has opened a transaction.
+        connection.connection.commit()  # Autocommit may still be off.
         return freed
 
     def _release_again(self, connection: Any, digest: bytes, number: int | None) -> None:

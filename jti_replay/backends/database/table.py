@@ -11,7 +11,7 @@ from django.db import Error
 
 from jti_replay.exceptions import CacheError
 
-from .joined_rows import find_joined_row
+from .joined_rows import find_joined_row, touch_row
 from .statements import Outcome, Row, Statements, statements_for
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class Table:
                 outcome = self._settle(
                     connection, attempt, give_up, joined=joined, on_unknown=on_unknown
                 )
+                if outcome is Outcome.HELD and joined:
+                    touch_row(connection, row.digest)
                 if outcome is not Outcome.HIDDEN:
                     return outcome is Outcome.DONE
                 looked = True

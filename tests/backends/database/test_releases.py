@@ -85,6 +85,23 @@ def test_a_rollback_to_a_savepoint_does_not_bring_it_back(
     assert replay_cache.reserve("own")
 
 
+@EACH_AND_IN_MEMORY
+@EACH_WAY
+@pytest.mark.parametrize("commits", [True, False])
+def test_one_that_the_transaction_has_locked_stays_free(
+    server: str, use_cache: UseCache, release: Release, commits: bool
+) -> None:
+    """A reserve that finds it taken may lock it."""
+    use_cache(server)
+    reservation = reserve("a")
+    with transaction.atomic(server):
+        assert replay_cache.reserve("a") is None
+        with failing_block(server):
+            assert release(reservation)
+        transaction.set_rollback(not commits, using=server)
+    assert replay_cache.reserve("a")
+
+
 @EACH
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_jti_of_the_transaction_itself_is_free(

@@ -13,6 +13,8 @@ class Outcome(enum.Enum):
     DONE = "done"
     NOT_DONE = "not done"
     """Another reservation holds the jti, or there was no row to delete."""
+    HELD = "held"
+    """Another reservation holds the jti, and the transaction has locked its row."""
     UNDECIDED = "undecided"
     """An open transaction has touched the row, and may still roll back."""
     HIDDEN = "hidden"
@@ -75,8 +77,8 @@ class Statements(ABC):
     """The attributes that are statements."""
     fragments: ClassVar[tuple[str, ...]] = ()
     """The attributes that are parts of statements."""
-    purges_beside: ClassVar[bool] = True
-    """Whether another connection can purge while a transaction of this one has written."""
+    writes_beside: ClassVar[bool] = True
+    """Whether another connection can write while a transaction of this one has written."""
     looks_beside: ClassVar[bool] = False
     """Whether another connection must look for a row that a snapshot hides."""
     commit_can_lose_rows: ClassVar[bool] = False

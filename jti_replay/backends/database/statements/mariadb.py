@@ -70,7 +70,7 @@ class MariaDBStatements(MySQLStatements):
         holder = cursor.fetchone()
         if holder is None:
             return Outcome.HIDDEN
-        return Outcome.DONE if holder == (row.owner,) else Outcome.NOT_DONE
+        return Outcome.DONE if holder == (row.owner,) else Outcome.HELD
 
     def met_a_hidden_row(self, error: Exception) -> bool:
         """Return whether it is the error of snapshot isolation."""

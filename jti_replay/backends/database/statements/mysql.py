@@ -65,7 +65,7 @@ class MySQLStatements(Statements):
         cursor.execute(self.insert, {**row._asdict(), **self.limits(wait)})
         cursor.execute(self.read_owner, {"digest": row.digest})
         # A row that the snapshot of this transaction does not show is another's.
-        return Outcome.DONE if cursor.fetchone() == (row.owner,) else Outcome.NOT_DONE
+        return Outcome.DONE if cursor.fetchone() == (row.owner,) else Outcome.HELD
 
     def execute_purge(self, cursor: Any, batch: int) -> int:
         """Delete expired rows, unless the table is locked."""

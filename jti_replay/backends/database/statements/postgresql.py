@@ -136,7 +136,7 @@ class PostgreSQLStatements(Statements):
             return self._decide_in_savepoint(cursor, parameters)
         cursor.execute(self.insert_joined, parameters)
         if holder := cursor.fetchone():
-            return Outcome.DONE if holder == (row.owner,) else Outcome.NOT_DONE
+            return Outcome.DONE if holder == (row.owner,) else Outcome.HELD
         return self._decide(cursor, parameters)
 
     def _decide(self, cursor: Any, parameters: dict[str, Any]) -> Outcome:

@@ -28,7 +28,7 @@ class SQLiteStatements(Statements):
             ORDER BY expires_at LIMIT %(batch)s
         )
     """
-    purges_beside = False
+    writes_beside = False
 
     def execute_reserve(
         self, cursor: Any, row: Row, *, wait: float, joined: bool, looked: bool
