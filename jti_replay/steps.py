@@ -8,6 +8,7 @@ version, and their arguments. It is sent the result, or the exception is raised 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,28 @@ def run(steps: Steps[T], error: BaseException | None = None) -> T:
 
     ``error`` is raised first where a generator waits that has been begun already.
     """
+    while True:
+        try:
+            return _run(steps, error)
+        except BaseException as raised:
+            if getgeneratorstate(steps) == GEN_CLOSED:
+                raise
+            error = raised  # That of a signal handler, between two steps.
+
+
+async def arun(steps: Steps[T]) -> T:
+    """Async version of :func:`run`: awaits the async version of each step."""
+    error: BaseException | None = None
+    while True:
+        try:
+            return await _arun(steps, error)
+        except BaseException as raised:
+            if getgeneratorstate(steps) == GEN_CLOSED:
+                raise
+            error = raised
+
+
+def _run(steps: Steps[T], error: BaseException | None) -> T:
     try:
         function, _, arguments = next(steps) if error is None else steps.throw(error)
         while True:
@@ -35,19 +58,18 @@ def run(steps: Steps[T], error: BaseException | None = None) -> T:
         return end.value  # type: ignore[no-any-return]
 
 
-async def arun(steps: Steps[T]) -> T:
-    """Async version of :func:`run`: awaits the async version of each step."""
+async def _arun(steps: Steps[T], error: BaseException | None) -> T:
     try:
-        _, function, arguments = next(steps)
+        _, function, arguments = next(steps) if error is None else steps.throw(error)
         while True:
             try:
                 result = await function(*arguments)
-            except GeneratorExit as error:
+            except GeneratorExit as gone:
                 # The event loop is gone: nothing can be awaited any more.
-                run(steps, error)
+                run(steps, gone)
                 raise
-            except BaseException as error:
-                _, function, arguments = steps.throw(error)
+            except BaseException as raised:
+                _, function, arguments = steps.throw(raised)
             else:
                 _, function, arguments = steps.send(result)
     except StopIteration as end:

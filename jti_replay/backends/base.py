@@ -135,23 +135,41 @@ class BaseReplayCache(Store):
         now = time.time()
         deadline = retention_deadline(expires_at, now + self.ttl)
         key = self.key(namespace, jti)
-        step: Step = (self.add, self.aadd, (key, deadline))
-        if self.refuses_cold_start:
-            since = first_use(usable_since, now)
-            step = (self.add_if_warm, self.aadd_if_warm, (key, deadline, since))
+        since = first_use(usable_since, now) if self.refuses_cold_start else None
+        entries: list[tuple[Hashable, float]] = []
+
+        # They note the entry themselves: an exception of a signal handler may come between a
+        # step and its generator.
+        def add() -> None:
+            if since is None:
+                entry = self.add(key, deadline)
+            else:
+                entry = self.add_if_warm(key, deadline, since)
+            if entry is not None:
+                entries.append(entry)
+
+        async def aadd() -> None:
+            if since is None:
+                entry = await self.aadd(key, deadline)
+            else:
+                entry = await self.aadd_if_warm(key, deadline, since)
+            if entry is not None:
+                entries.append(entry)
+
         event = partial(JTIEvent, self, jti, namespace, request, profile)
-        entry = yield from self.ask("reserve", step, event)
-        if entry is None:
-            yield event().send_replayed, event().asend_replayed, ()
-            return None
         try:
-            reservation = Reservation.of(self, jti, namespace, entry, request, profile)
+            yield from self.ask("reserve", (add, aadd, ()), event)
+            if not entries:
+                yield event().send_replayed, event().asend_replayed, ()
+                return None
+            reservation = Reservation.of(self, jti, namespace, entries[0], request, profile)
             if jti_reserved.receivers:  # Most projects have none.
                 about = JTIEvent.of(reservation)
                 yield about.send_reserved, about.asend_reserved, ()
         except BaseException:
             # The caller was cancelled or interrupted. No one else holds the owner token.
-            yield from self._give_back(key, entry[0])
+            for owner, _ in entries:
+                yield from self._give_back(key, owner)
             raise
         return reservation
 

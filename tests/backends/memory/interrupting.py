@@ -39,6 +39,10 @@ class Interrupter:
         self._before: dict[FrameType, str] = {}
         self.has_struck = False
 
+    def run_with(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        """Return what the function returns for some arguments."""
+        return self.run(lambda: function(*arguments, **more))
+
     def run(self, function: Callable[[], Any]) -> Any:
         """Return what the function returns."""
         before = sys.gettrace()
@@ -75,6 +79,8 @@ class Interrupter:
 
 def is_interruptible(before: str, name: str) -> bool:
     """Return whether Python looks for signals between two instructions, or in the second."""
+    if name == "PUSH_EXC_INFO":
+        return False  # A call has raised.
     return before.startswith("CALL") or name == "RESUME" or name.startswith("JUMP_BACKWARD")
 
 

@@ -21,6 +21,7 @@ import pytest
 from jti_replay import CacheError, CacheFull
 from jti_replay.backends.memory import InMemoryCache, table
 from jti_replay.backends.memory.records import RECORD_SIZE
+from jti_replay.signals import jti_reserved
 from tests.backends.memory.interrupting import Interrupter, Interruption, each_place
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -94,7 +95,20 @@ def in_loop(cache: InMemoryCache, jti: str) -> Any:
     return caught.value.value
 
 
-@pytest.mark.parametrize("call", [reserve, in_loop])
+def watched(cache: InMemoryCache, jti: str) -> Any:
+    """Reserve with a receiver, which makes a reserve take the steps of the base class."""
+
+    def receive(**kwargs: Any) -> None:
+        pass
+
+    jti_reserved.connect(receive)
+    try:
+        return reserve(cache, jti)
+    finally:
+        jti_reserved.disconnect(receive)
+
+
+@pytest.mark.parametrize("call", [reserve, watched, in_loop])
 @pytest.mark.parametrize("expired", [False, True])
 def test_an_interrupted_reserve_leaves_nothing(
     call: Callable[[InMemoryCache, str], Any], expired: bool, clock: Clock

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import settings
@@ -19,8 +21,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from jti_replay import CacheFull, Reservation
+from jti_replay import CacheError, CacheFull, Reservation
 from jti_replay.backends.memory import InMemoryCache
+from tests.backends.memory.interrupting import Interrupter, Interruption
 
 START = 1_800_000_000
 TTL = 3
@@ -92,6 +95,36 @@ class CacheAndModel(RuleBasedStateMachine):
         assert earliest <= expiry < earliest + 1
         self.model[namespace, jti] = math.ceil(expiry), reservation
         return reservation
+
+    @rule(number=st.integers(0, 300), lifetime=st.integers(-5, 30), place=st.integers(0, 40))
+    def be_interrupted(self, number: int, lifetime: int, place: int) -> None:
+        """An exception strikes in a reserve. If it comes out, nothing has changed."""
+        interrupter = Interrupter(place, self.strike)
+        with suppress(Interruption):
+            self.interrupted(interrupter, str(number), self.now + lifetime)
+
+    @rule(number=st.integers(0, 300), lifetime=st.integers(-5, 30), place=st.integers(0, 40))
+    def come_in_between(self, number: int, lifetime: int, place: int) -> None:
+        """A count comes in between, as from a finalizer. It works or raises."""
+        interrupter = Interrupter(place, self.count_or_be_refused)
+        self.interrupted(interrupter, str(number), self.now + lifetime)
+
+    def interrupted(self, interrupter: Interrupter, jti: str, expires_at: float) -> None:
+        cache, reserve = self.cache, self.cache.reserve
+        cache.reserve = partial(interrupter.run_with, reserve)  # type: ignore[method-assign]
+        try:
+            self.reserve_one("", jti, expires_at)
+        finally:
+            del cache.reserve  # type: ignore[method-assign]
+
+    def strike(self) -> NoReturn:
+        raise Interruption
+
+    def count_or_be_refused(self) -> None:
+        try:
+            assert self.cache.count() <= self.max_entries
+        except CacheError as error:
+            assert "interrupts" in str(error)  # noqa: PT017
 
     @rule(reservation=consumes(reservations))
     def release(self, reservation: Reservation) -> None:
