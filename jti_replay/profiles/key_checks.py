@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import ERROR, CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 
 from jti_replay.conf.rules import check_mapping, check_seconds, wrong_type
@@ -51,7 +51,7 @@ def check_keys(
         messages += _check_url(f'{where}["JWKS_URL"]', params)
     elif not messages:
         messages += _check_discovery(f'{where}["ISSUER"]', params)
-    if known_algorithms and not messages:
+    if known_algorithms and not any(message.level >= ERROR for message in messages):
         messages += _check_public(where, params)
     return messages
 

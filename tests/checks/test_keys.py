@@ -157,7 +157,10 @@ def test_discovery_needs_an_issuer(check_profile: Check) -> None:
 
 
 def test_keys_that_are_discovered_are_no_secrets(check_profile: Check) -> None:
-    assert ids(check_profile(KEY=..., ALGORITHMS=["RS256", "HS256"])) == ["E013"]
+    algorithms = ["RS256", "HS256"]
+    assert ids(check_profile(KEY=..., ALGORITHMS=algorithms)) == ["E013"]
+    messages = check_profile(KEY=..., ALGORITHMS=algorithms, ISSUER="http://issuer.example")
+    assert ids(messages) == ["W021", "E013"]
 
 
 @pytest.mark.parametrize("issuer", ["http://issuer.example", "issuer", "accounts.google.com"])
@@ -178,3 +181,5 @@ def test_what_cannot_be_judged_is_left_out(check_profile: Check) -> None:
     assert ids(check_profile(KEY=..., ISSUER=[7], ALGORITHMS=["RS256"])) == ["E001"]
     function = "tests.tokens.issuer_functions.customers"
     assert check_profile(KEY=..., ISSUER=function, ALGORITHMS=["RS256"]) == []
+    wrong = {"JWKS_OPTIONS": {"timeout": 0}, "ISSUER": "http://issuer.example"}
+    assert ids(check_profile(KEY=..., ALGORITHMS=["HS256"], **wrong)) == ["E007"]

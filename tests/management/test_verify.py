@@ -159,3 +159,32 @@ def test_so_is_a_site_without_one(run: Run, settings: Any) -> None:
     settings.JTI_REPLAY = {}
     with pytest.raises(CommandError, match="no profile"):
         run("verify", signed())
+
+
+def test_keys_that_cannot_be_used_are_named(run: Any, settings: Any) -> None:
+    """Whether or not the token is accepted."""
+    with Issuer() as issuer:
+        profile = {"JWKS_URL": issuer.url, "ALGORITHMS": ["ES256"]}
+        settings.JTI_REPLAY = {"PROFILES": {"default": profile}}
+        issuer.keys = [keypair().jwk(), {"kty": "XX", "kid": "odd"}]
+        output = run("verify", keypair().sign())
+    assert "unusable keys  Key 2 (kid 'odd'): Its kty is 'XX', not RSA, EC or OKP." in output
+
+
+def test_a_kind_that_needs_its_request_cannot_be_judged(run: Any, settings: Any) -> None:
+    """The other profiles are."""
+    options = {"at": "token_endpoint", "origin": "https://service.example"}
+    proofs = {"KIND": "dpop", "OPTIONS": options}
+    settings.JTI_REPLAY = {"PROFILES": {"proofs": proofs, "default": PROFILE}}
+    output = run("verify", signed())
+    assert output.startswith(
+        "proofs: cannot be told: The tokens of the profile 'proofs' cannot"
+    )
+    assert "default: accepted" in output
+
+
+def test_a_digest_in_place_of_a_jti_is_not_shown(run: Any, settings: Any) -> None:
+    settings.JTI_REPLAY = {"PROFILES": {"default": PROFILE | {"JTI": "digest"}}}
+    output = run("verify", signed(jti=None))
+    assert "default: accepted" in output
+    assert "sha-256" not in output

@@ -58,5 +58,21 @@ def test_a_profile_that_is_not_configured_is_named(check: Any) -> None:
         check(signed(), "log-out")
 
 
+def test_a_kind_that_needs_the_request_is_no_use_without_it(check: Any, settings: Any) -> None:
+    options = {"at": "token_endpoint", "origin": "https://service.example"}
+    profiles = {"proofs": {"KIND": "dpop", "OPTIONS": options}}
+    settings.JTI_REPLAY = {"PROFILES": profiles}
+    with pytest.raises(ImproperlyConfigured, match="reserve_jti"):
+        check(signed(), "proofs")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "a", "a.b", "a.b.c.d.e", "é.é.é", "\ud800", "...", "a b.c.d"]
+)
+def test_what_is_no_token_is_malformed(check: Any, token: str) -> None:
+    with pytest.raises(TokenInvalid, match="malformed"):
+        check(token)
+
+
 def test_they_are_public() -> None:
     assert {"verify_token", "averify_token"} <= set(jti_replay.__all__)
