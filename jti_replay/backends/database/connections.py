@@ -110,7 +110,7 @@ class PrivateConnections:
             if options.pop("pool", None):
                 settings["CONN_MAX_AGE"] = POOLED_MAX_AGE
             _limit(options, "connect_timeout", seconds)
-        elif connection.vendor == "mysql":
+        else:  # MySQL and MariaDB
             _limit(options, "connect_timeout", seconds)
             for name in ("read_timeout", "write_timeout"):
                 _limit(options, name, seconds + math.ceil(GRACE))

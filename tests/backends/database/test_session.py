@@ -16,6 +16,7 @@ from jti_replay.backends.database import connections as private_connections
 from jti_replay.backends.database.connections import PrivateConnections
 from tests.backends.database.conftest import UseCache
 from tests.backends.database.test_private_connections import ask
+from tests.models import Work
 from tests.rollback.blocks import failing_block
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -162,6 +163,9 @@ def test_what_was_adopted_is_not_left_to_the_next_operation(
         connection.close()
         assert ask(connection, "SHOW search_path") == "tenant"
     assert connection.connection is None
+    enter(tenant, "search_path = DEFAULT", "ROLE tenant")
+    with private.use() as connection:
+        assert ask(connection, "SELECT current_user") == "tenant"
     connections[tenant].close()
     with private.use() as connection:
         assert ask(connection, "SHOW search_path") == '"$user", public'
@@ -206,6 +210,15 @@ def test_a_session_that_has_ended_is_not_asked(
     ask(other_session, f"SELECT pg_terminate_backend({pid})")
     assert replay_cache.reserve("b")
     connections[tenant].close()
+
+
+def test_the_transaction_of_django_goes_on(tenant: str, use_cache: UseCache) -> None:
+    """To be asked ends no transaction that the project has begun."""
+    use_cache(tenant, join=False)
+    with transaction.atomic(tenant):
+        Work.objects.using(tenant).create(name="before")
+        assert replay_cache.reserve("a")
+    assert Work.objects.using(tenant).count() == 1
 
 
 def test_a_schema_without_the_table_is_an_error(tenant: str, use_cache: UseCache) -> None:
