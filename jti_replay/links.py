@@ -63,8 +63,13 @@ def make_token(
         "exp": now + _seconds(lifetime, configured),
         "jti": secrets.token_urlsafe(16),
     }
-    key, header = _signing_key(configured)
-    return jwt.encode(claims, key, configured.rules.algorithms[0], headers=header)
+    return sign_claims(configured, claims)
+
+
+def sign_claims(profile: Profile, claims: dict[str, Any]) -> str:
+    """Return a token of these very claims, signed for a profile of the kind ``"link"``."""
+    key, header = _signing_key(profile)
+    return jwt.encode(claims, key, profile.rules.algorithms[0], headers=header)
 
 
 def make_link(

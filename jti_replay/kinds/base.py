@@ -172,6 +172,13 @@ class BaseKind:
         """Return the answer as it goes out, the view's as well as those above."""
         return response
 
+    def carry(self, token: str) -> dict[str, Any]:
+        """
+        Return the keyword arguments with which Django's test client sends a token:
+        ``headers``, or ``data`` and ``content_type``.
+        """
+        raise NotImplementedError("A kind must provide carry() for tests that send tokens.")
+
     @property
     def quoted_profile(self) -> str:
         """The name of the profile, fit to stand before a colon in a namespace."""

@@ -77,6 +77,10 @@ class Bearer(BaseKind):
         issuer: str = claims.get("iss", "")
         return f"bearer:{issuer}" if issuer.startswith(PREFIXES) else issuer
 
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the header."""
+        return {"headers": {"Authorization": f"Bearer {token}"}}
+
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return a 401 that says what is wrong, but no code to a client that sent no token."""
         if isinstance(error, TokenMissing):

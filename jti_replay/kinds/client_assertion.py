@@ -23,7 +23,7 @@ from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
 from .answers import json_refusal
 from .base import BaseKind
 from .challenges import challenge
-from .forms import check_form, parameter
+from .forms import check_form, form_with, parameter
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -100,6 +100,10 @@ class ClientAssertion(BaseKind):
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the client: its jtis are its own (OpenID Connect Core 9)."""
         return f"client_assertion:{claims['sub']}"
+
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the form."""
+        return form_with(client_assertion_type=TYPE, client_assertion=token)
 
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return ``invalid_client``, or ``invalid_request`` for what is no such form."""

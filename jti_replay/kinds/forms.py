@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from jti_replay.exceptions import RequestInvalid
 
@@ -41,3 +42,8 @@ def parameter(request: HttpRequest, name: str) -> str | None:
     if len(values) > 1:
         raise RequestInvalid(f"The parameter {name} is repeated. Send it once.")
     return values[0] if values else None
+
+
+def form_with(**parameters: str) -> dict[str, Any]:
+    """Return the keyword arguments with which Django's test client sends a form."""
+    return {"data": urlencode(parameters), "content_type": MEDIA_TYPE}

@@ -16,7 +16,7 @@ from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
 
 from .answers import json_refusal
 from .base import BaseKind
-from .forms import check_form, parameter
+from .forms import check_form, form_with, parameter
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -59,6 +59,10 @@ class JWTBearerGrant(BaseKind):
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the issuer."""
         return f"jwt_bearer_grant:{claims['iss']}"
+
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the form."""
+        return form_with(grant_type=GRANT_TYPE, assertion=token)
 
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return ``invalid_grant``, or ``invalid_request`` for what is no such form."""

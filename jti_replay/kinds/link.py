@@ -32,6 +32,7 @@ from jti_replay.tokens.claims import EXPIRED
 
 from .answers import unavailable
 from .base import BaseKind
+from .forms import form_with
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
@@ -94,6 +95,10 @@ class Link(BaseKind):
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the profile."""
         return f"link:{self.profile}"
+
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the form."""
+        return form_with(**{self.parameter: token})
 
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return a page that says why the link does not work."""

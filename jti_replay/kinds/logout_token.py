@@ -18,7 +18,7 @@ from jti_replay.exceptions import TokenInvalid, TokenMissing
 
 from .answers import json_refusal
 from .base import BaseKind
-from .forms import check_form, parameter
+from .forms import check_form, form_with, parameter
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -69,6 +69,10 @@ class LogoutToken(BaseKind):
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the provider."""
         return f"logout_token:{claims['iss']}"
+
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the form."""
+        return form_with(logout_token=token)
 
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return 400 (2.8)."""

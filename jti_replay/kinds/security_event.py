@@ -99,6 +99,10 @@ class SecurityEvent(BaseKind):
         issued: float = claims["iat"]
         return issued + (self.max_age or 0)
 
+    def carry(self, token: str) -> dict[str, Any]:
+        """Return the body."""
+        return {"data": token, "content_type": MEDIA_TYPE}
+
     def refuse(self, request: HttpRequest, error: TokenError) -> HttpResponse:
         """Return 400, or 415 for another media type, with ``err`` and ``description``."""
         is_type = isinstance(error, RequestInvalid)

@@ -94,6 +94,11 @@ def get_profile(name: str) -> Profile:
     return profile
 
 
+def put_profile(name: str, profile: Profile) -> None:
+    """Let a profile be another one, until the settings change: for tests."""
+    _profiles[name] = profile
+
+
 def reset() -> None:
     """Forget all profiles and the keys that they have fetched, to build them anew."""
     _profiles.clear()
