@@ -20,10 +20,10 @@ from typing import Any
 import django
 from django.conf import settings
 
-DOWN = 3.3
+DOWN = 3.4
 """
-Seconds. By the end of them the kernel has sent a packet four times more, and waits for as
-long until the next time: all has been taken back by then.
+Seconds for which the network is down. By the end of them the kernel has sent a packet four
+times more, and waits for as long until the next time: all has been taken back by then.
 """
 
 SENT_AGAIN = 4.5
@@ -44,14 +44,15 @@ def main(executable: str, folder: str) -> None:
         options += [f"--tls-{name}-file", f"{folder}/{file}"]
     with RedisProcess(executable, *options) as process:
         configure(process.port, tls_port, f"{folder}/ca.pem")
-        phases = Barrier(len(CACHES) + 1)
+        phases = Barrier(len(CACHES) + 1, timeout=20)
         with ThreadPoolExecutor(len(CACHES)) as executor:
             work = [executor.submit(reserve_both, name, phases) for name in CACHES]
             phases.wait()  # All are connected.
             let_network("down")
+            end = time.monotonic() + DOWN
             phases.wait()
             phases.wait()  # All have given up.
-            time.sleep(DOWN)
+            time.sleep(max(0.0, end - time.monotonic()))
             let_network("up")
             time.sleep(SENT_AGAIN)
             with process.client() as client:
@@ -83,7 +84,7 @@ def configure(port: int, tls_port: int, authority: str) -> None:
         name: {
             "BACKEND": "jti_replay.backends.redis.RedisCache",
             "LOCATION": "TLS" if "TLS" in name else "default",
-            "OPTIONS": {"prefix": f"{name}:", "timeout": 0.6},
+            "OPTIONS": {"prefix": f"{name}:", "timeout": 1.2},
         }
         for name in CACHES
     }

@@ -157,6 +157,16 @@ assert error.id == "jti_replay.E005", error
     assert not done.returncode, done.stderr
 
 
+def test_an_alias_without_django_redis_may_serve_no_redis(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is refused, and not taken for one of django-redis."""
+    monkeypatch.setitem(sys.modules, "django_redis.cache", None)
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    [error] = use(settings, {"BACKEND": backend}).check()
+    assert error.id == "jti_replay.E005"
+
+
 @pytest.mark.parametrize(
     "alias",
     [

@@ -55,3 +55,19 @@ async def test_nor_is_it_on_an_event_loop(server: redis.Redis, redis_url: str) -
         await connections.exchange([SEEN], Call(5))
     assert await connections.exchange([NEW], Call(5)) == [0]
     await connections.aclose()
+
+
+async def test_a_connection_that_is_gone_is_closed_without_an_error(redis_url: str) -> None:
+    """It may have been closed from outside when a reply was due."""
+    pool: Any = redis.ConnectionPool.from_url(redis_url)
+    ThreadConnections(pool, 5)
+    connection = pool.make_connection()
+    connection.is_reply_due = True
+    connection.disconnect()
+    async_pool: Any = redis.asyncio.ConnectionPool.from_url(redis_url)
+    LoopConnections(async_pool, 5)
+    async_connection = async_pool.make_connection()
+    async_connection.is_reply_due = True
+    await async_connection.disconnect()
+    assert not connection.is_connected
+    assert not async_connection.is_connected

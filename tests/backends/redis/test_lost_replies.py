@@ -208,3 +208,17 @@ def test_a_server_that_refuses_is_asked_again(
     server.delete("key")
     server.set("key", "owner")
     eventually(lambda: server.dbsize() == 0)
+
+
+def test_another_process_begins_a_list_of_its_own(
+    use_redis: UseRedis, proxy: LossyProxy
+) -> None:
+    """A forked child has a copy of its parent's, which the parent goes on with."""
+    cache: Any = use_redis(proxy.url, OPTIONS=TIMEOUT)
+    proxy.lose_all("drop reply")
+    replies = cache._entries.lost_replies
+    replies.add(b"key", b"parent", time.time() + 60)
+    replies._pid = -1
+    replies.add(b"key", b"child", time.time() + 60)
+    assert [*replies._lost] == [b"child"]
+    cache.close()

@@ -95,10 +95,7 @@ class Connector:
                 parse_url(url)
             self._cluster_arguments()
             return
-        client = self.server()
-        if not isinstance(client, redis.Redis):
-            raise TypeError(f"it makes a {type(client).__name__}, not a redis.Redis")
-        connections = client.connection_pool
+        connections = self.server().connection_pool
         connections.connection_class(**connections.connection_kwargs)
         if self.is_asyncio_ready:
             pool = self.async_pool()

@@ -87,6 +87,4 @@ def _retrieve(making: asyncio.Task[None]) -> None:
 @cache
 def loop_connection_class(connection_class: type[Any]) -> type[Any]:
     """Return a subclass of a connection class that is a :class:`LoopConnection`."""
-    if issubclass(connection_class, LoopConnection):
-        return connection_class
     return type(connection_class.__name__, (LoopConnection, connection_class), {})

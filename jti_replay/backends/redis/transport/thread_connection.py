@@ -112,6 +112,4 @@ def _settle(connect: Any, making: Future[None]) -> None:
 @cache
 def thread_connection_class(connection_class: type[Any]) -> type[Any]:
     """Return a subclass of a connection class that is a :class:`ThreadConnection`."""
-    if issubclass(connection_class, ThreadConnection):
-        return connection_class
     return type(connection_class.__name__, (ThreadConnection, connection_class), {})

@@ -35,12 +35,10 @@ class ThreadConnections:
         self._ready: list[Any] = []
         is_plain = type(pool) is ConnectionPool
         self._put_back = self._ready.append if is_plain else pool.release
-        connection_class = thread_connection_class(pool.connection_class)
-        if pool.connection_class is not connection_class:
-            pool.connection_class = connection_class
-            # redis-py may have drawn the map of a cluster through other ones.
-            pool.disconnect(inuse_connections=False)
-            pool.reset()
+        pool.connection_class = thread_connection_class(pool.connection_class)
+        # redis-py may have drawn the map of a cluster through other connections.
+        pool.disconnect(inuse_connections=False)
+        pool.reset()
 
     def exchange(self, commands: Sequence[Command], call: Call) -> list[Any]:
         """
