@@ -5,50 +5,37 @@ from __future__ import annotations
 from collections.abc import Hashable
 from weakref import WeakKeyDictionary
 
-from jti_replay.conf.forks import new_lock
 from jti_replay.reservation import Reservation
-
-_lock = new_lock()
-"""Re-entrant: the collector may drop a reservation of the dictionary at any point."""
 
 
 class BoundTransactions:
     """
-    The open transactions that decide on one reservation, on one database each.
+    The transactions that decide on one reservation, on one database each.
 
-    It is released when all of them have rolled back. Once one of them did anything else, it
-    is kept for good.
+    It is free when all of them have rolled back. One that did anything else is never removed,
+    so that the reservation is kept for good.
     """
 
-    __slots__ = ("_kept", "_open")
+    __slots__ = ("_databases",)
 
     def __init__(self) -> None:
-        self._open: set[Hashable] = set()
-        self._kept = False
+        self._databases: set[Hashable] = set()
 
     @classmethod
     def of(cls, reservation: Reservation) -> BoundTransactions:
         """Return the transactions of a reservation."""
-        with _lock:
-            return _bound.setdefault(reservation, cls())
+        return _bound.setdefault(reservation, cls())
 
-    def add(self, transaction: Hashable) -> bool:
-        """Bind the reservation to one more transaction. Return False if it is already."""
-        with _lock:
-            is_new = transaction not in self._open
-            self._open.add(transaction)
-            return is_new
+    def add(self, database: Hashable) -> bool:
+        """Bind the reservation to one more database. Return False if it is already."""
+        is_new = database not in self._databases
+        self._databases.add(database)
+        return is_new
 
-    def keep(self) -> None:
-        """Note that a transaction was committed, or that its end is unknown."""
-        with _lock:
-            self._kept = True
-
-    def rolled_back(self, transaction: Hashable) -> bool:
+    def remove(self, database: Hashable) -> bool:
         """Note that a transaction rolled back. Return whether the reservation is free now."""
-        with _lock:
-            self._open.discard(transaction)
-            return not self._open and not self._kept
+        self._databases.discard(database)
+        return not self._databases
 
 
 _bound: WeakKeyDictionary[Reservation, BoundTransactions] = WeakKeyDictionary()

@@ -238,8 +238,7 @@ class Ledger:
     def _keep(self) -> None:
         self._transaction = Transaction()
         self._participants.leave()
-        for reservation in self._take():
-            BoundTransactions.of(reservation).keep()
+        self._take()
 
     def _tell_rollback(
         self, reservations: Sequence[Reservation], *, savepoint: bool = False
@@ -247,7 +246,7 @@ class Ledger:
         free = tuple(
             reservation
             for reservation in reservations
-            if BoundTransactions.of(reservation).rolled_back(self)
+            if BoundTransactions.of(reservation).remove(self)
         )
         if free:
             send_rolled_back(self._connection, free, savepoint=savepoint)

@@ -2,7 +2,7 @@
 What we rely on in Django without its documentation promising it.
 
 When one of these fails after an upgrade, it names what Django has changed. Then read
-jti_replay/ledger.py, seal.py and transactions.py again.
+jti_replay/rollback and jti_replay/reservation/shield.py again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.db import DatabaseError, Error, InterfaceError, connections, transac
 from django.test import TestCase
 
 from jti_replay.rollback import ledger
+from jti_replay.rollback.transaction_marks import PostgreSQLMark
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -242,3 +243,68 @@ def test_transaction_status_of_psycopg(postgres: str) -> None:
     driver = connection.connection
     connection.close()
     assert driver.info.transaction_status == 4
+
+
+def test_atomic_blocks(connection: Any) -> None:
+    """The blocks that are open, outermost first."""
+    assert connection.atomic_blocks == []
+    with transaction.atomic(connection.alias), transaction.atomic(connection.alias):
+        assert len(connection.atomic_blocks) == 2
+    assert connection.atomic_blocks == []
+
+
+def test_rollback_exc(connection: Any) -> None:
+    """The error that marked the transaction for rollback."""
+    with transaction.atomic(connection.alias):
+        error = DatabaseError()
+        marked = transaction.mark_for_rollback_on_error(connection.alias)
+        with pytest.raises(DatabaseError), marked:
+            raise error
+        assert (connection.needs_rollback, connection.rollback_exc) == (True, error)
+    connection.rollback_exc = None
+
+
+def test_execute_wrappers(connection: Any) -> None:
+    """The first wrapper of the list is the outermost, and a block takes the last one off."""
+    order = []
+
+    def wrapper(name: str) -> Any:
+        def wrap(execute: Any, *args: Any) -> Any:
+            order.append(name)
+            return execute(*args)
+
+        return wrap
+
+    with connection.execute_wrapper(wrapper("inner")):
+        connection.execute_wrappers.insert(0, wrapper("outer"))
+        connection.cursor().execute("SELECT 1")
+    assert order == ["outer", "inner"]
+    assert len(connection.execute_wrappers) == 1
+    connection.execute_wrappers.clear()
+
+
+def test_savepoint_sql(connection: Any) -> None:
+    """The statements of savepoints, which run on a cursor of the driver."""
+    with transaction.atomic(connection.alias), connection.wrap_database_errors:
+        for sql in ("create", "rollback", "commit"):
+            statement = getattr(connection.ops, f"savepoint_{sql}_sql")("mine")
+            connection.connection.cursor().execute(statement)
+
+
+def test_is_in_memory_db(transactional_db: None) -> None:
+    """Whether close() of SQLite does nothing."""
+    databases: Any = connections
+    assert databases["memory"].is_in_memory_db()
+    assert not databases["default"].is_in_memory_db()
+
+
+def test_reported_settings(postgres: str) -> None:
+    """PostgreSQL reports to the driver a setting that a transaction has for itself."""
+    connections[postgres].ensure_connection()
+    database: Any = connections[postgres]
+    with transaction.atomic(postgres):
+        mark = PostgreSQLMark(database)
+        assert not mark.is_there()
+        mark.put()
+        assert mark.is_there()
+    assert not mark.is_there()
