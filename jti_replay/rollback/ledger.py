@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, Error, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
 from .bound_transactions import BoundTransactions
@@ -151,13 +151,7 @@ class Ledger:
     def _rollback(self, original: Callable[[], None]) -> None:
         # Django refuses it in a block, which has savepoints that the question would cost.
         was_open = not self._connection.in_atomic_block and self._is_open()
-        try:
-            original()
-        except Error:
-            raise  # Django goes on with close(), which will tell.
-        except BaseException:
-            self._keep()
-            raise
+        original()  # If it fails, Django goes on with close() or set_autocommit().
         self._end(rolled_back=was_open)
 
     def _close(self, original: Callable[[], None]) -> None:

@@ -11,8 +11,8 @@ from django.db.transaction import TransactionManagementError
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-FLAGS = ("in_atomic_block", "commit_on_exit", "needs_rollback")
-"""What an ``atomic()`` block or an ORM call leaves changed when its query is refused."""
+FLAGS = ("in_atomic_block", "commit_on_exit")
+"""What an ``atomic()`` block leaves changed when its query is refused."""
 
 
 @contextmanager
