@@ -12,6 +12,7 @@ from django.http import HttpResponse
 
 from jti_replay import ReservationLost, replay_cache
 from jti_replay.decorators import reserve_jti
+from jti_replay.models import ReservedJTI
 from jti_replay.signals import cache_failed
 from tests.backends.database.conftest import UseCache
 from tests.backends.database.rival import LIMIT, in_thread
@@ -24,6 +25,13 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, databases="__all__"),
     pytest.mark.parametrize("server", ["mariadb", "mariadb with snapshots"], indirect=True),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _empty(server: str) -> None:
+    # Django does not flush a database that the test itself has brought up.
+    Work.objects.using(server).all().delete()
+    ReservedJTI.objects.using(server).all().delete()
 
 
 def lose_the_transaction(using: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from django.db import OperationalError
+from django.db import DatabaseError
 
 from .base import Outcome, Row, Statements
 
@@ -71,7 +71,7 @@ class MySQLStatements(Statements):
         """Delete expired rows, unless the table is locked."""
         try:
             return super().execute_purge(cursor, batch)
-        except OperationalError as error:
+        except DatabaseError as error:
             if error.args[:1] == (LOCK_WAIT_TIMEOUT,):
                 return 0
             raise
