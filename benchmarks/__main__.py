@@ -24,7 +24,16 @@ import django
 from django.conf import settings
 from django.core.cache.backends import locmem
 
-from . import database_cost, machine, memory_cost, memory_size, pauses, redis_cost, request_cost
+from . import (
+    database_cost,
+    dpop_cost,
+    machine,
+    memory_cost,
+    memory_size,
+    pauses,
+    redis_cost,
+    request_cost,
+)
 from .extent import FULL, QUICK, SMOKE, Extent
 from .method import progress
 from .report import render, render_summary
@@ -37,7 +46,10 @@ SECTIONS: dict[str, Callable[[Extent], Any]] = {
     "pauses": pauses.measure,
     "redis": lambda scale: redis_cost.measure(scale.small_rounds),
     "database": lambda scale: database_cost.measure(scale.databases, scale.small_rounds),
-    "request": lambda scale: request_cost.measure(scale.small_rounds),
+    "request": lambda scale: {
+        **request_cost.measure(scale.small_rounds),
+        "DPoP": dpop_cost.measure(scale.small_rounds),
+    },
 }
 """What is measured, in this order. Each gives a dict of tables; None if it has no server."""
 

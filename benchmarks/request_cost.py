@@ -63,7 +63,9 @@ def _costs(
         ]
 
     def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {name: (_run(handler, environs(at)), BATCH) for at, name in enumerate(views)}
+        return {
+            name: (answer_all(handler, environs(at)), BATCH) for at, name in enumerate(views)
+        }
 
     profile = {
         "ISSUER": ISSUER,
@@ -115,7 +117,9 @@ def _views(algorithm: str, key: Any) -> dict[str, Callable[..., JsonResponse]]:
     }
 
 
-def _run(handler: WSGIHandler, environs: list[dict[str, Any]]) -> Callable[[], object]:
+def answer_all(handler: WSGIHandler, environs: list[dict[str, Any]]) -> Callable[[], object]:
+    """Return a function that answers requests, whose views must not refuse them."""
+
     def run() -> None:
         while environs:  # A request is gone once it is answered, with all that hangs on it.
             response = handler(environs.pop(), _start_response)

@@ -165,6 +165,12 @@ TARGETS = (
         )
         for algorithm in ("HS256", "RS256")
     ),
+    Target(
+        "decorator, on a request that verifies a DPoP proof and its access token",
+        "%",
+        10,
+        _added("request", "DPoP", RESERVE_JTI, "ratio"),
+    ),
     Target("stretch: in-memory reserve / floor, 1,000,000 live", "x", 2.5, _new(10**6, OURS)),
 )
 

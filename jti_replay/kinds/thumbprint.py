@@ -15,12 +15,14 @@ REQUIRED_MEMBERS = {
 }
 """What makes a key, by its ``kty`` (RFC 7638 3.2, RFC 8037 2)."""
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+"""No white space, and the members in order (RFC 7638 3)."""
+
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
     """Return the SHA-256 thumbprint of a JWK that has verified a signature, as base64url."""
     members = {name: jwk[name] for name in REQUIRED_MEMBERS[jwk["kty"]]}
-    canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
-    return sha256_base64url(canonical)
+    return sha256_base64url(CANONICAL.encode(members))
 
 
 def sha256_base64url(text: str) -> str:

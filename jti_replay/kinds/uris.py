@@ -8,6 +8,7 @@ Query and fragment are dropped.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*", re.ASCII)
 """All that a URI may hold (RFC 3986 2)."""
@@ -19,6 +20,7 @@ UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(maxsize=256)  # A site has few URIs, and each proof is asked for its own twice.
 def normalized_uri(uri: str) -> str:
     """
     Return an http or https URI without query and fragment, in its normal form.
