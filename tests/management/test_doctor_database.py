@@ -15,7 +15,7 @@ from jti_replay.backends.database.diagnosis.sqlite import judge_journal, judge_w
 from jti_replay.backends.database.options import DatabaseOptions
 from jti_replay.backends.findings import Unusable
 from jti_replay.backends.latency import judge_clock, judge_latency
-from jti_replay.models import ReservedJTI
+from jti_replay.models import MemoryStart, ReservedJTI
 from tests.servers import free_port
 
 from .conftest import DATABASE, Examine
@@ -91,6 +91,35 @@ def diagnose_by_django(alias: str) -> Any:
     from jti_replay.backends.database import DatabaseCache
 
     return DatabaseCache("default", {"LOCATION": alias}).diagnose()
+
+
+@pytest.mark.parametrize("alias", ["default", "postgres"])
+def test_it_only_reads_and_says_the_same_twice(
+    findings: Examine, settings: Any, postgres: str, alias: str
+) -> None:
+    """A new table that is to refuse after a cold start is healthy, and stays empty."""
+    use(settings, alias)
+    settings.JTI_REPLAY["CACHES"]["default"]["COLD_START"] = "refuse"
+    first, second = findings(), findings()
+    assert "error" not in {finding.level for finding in first.values()}
+    for found in (first, second):
+        for key in ("latency", "clock-difference", "writes"):
+            del found[key]
+    assert first == second
+    assert ReservedJTI.objects.using(alias).count() == 0
+    assert MemoryStart.objects.using(alias).count() == 0
+
+
+def test_a_database_that_takes_no_writes_is_an_error(
+    findings: Examine, settings: Any, monkeypatch: pytest.MonkeyPatch, postgres: str
+) -> None:
+    """Such as a standby, or one that was made read-only."""
+    read_only = {"options": "-c default_transaction_read_only=on"}
+    monkeypatch.setitem(connections.settings[postgres], "OPTIONS", read_only)
+    use(settings, postgres)
+    finding = findings()["writes"]
+    assert (finding.level, finding.check) == ("error", "jti_replay.E026")
+    assert "read-only" in finding.text
 
 
 def test_requests_in_transactions_are_told_of(
