@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from jti_replay.caches import replay_caches
@@ -101,12 +100,25 @@ def reserve_unjudged(
     if until is not None:
         # Another profile with the same cache may accept the token for longer.
         until += profile.retention_margin
-    reservation: Reservation | None = yield (
-        partial(cache.reserve, jti, until, **arguments),
-        partial(cache.areserve, jti, until, **arguments),
-        (),
-    )
-    return reservation
+    made: list[Reservation] = []
+
+    # They note it themselves: an exception of a signal handler may come between a step and
+    # its generator.
+    def take() -> None:
+        if reservation := cache.reserve(jti, until, **arguments):
+            made.append(reservation)
+
+    async def atake() -> None:
+        if reservation := await cache.areserve(jti, until, **arguments):
+            made.append(reservation)
+
+    try:
+        yield take, atake, ()
+    except BaseException:
+        for reservation in made:
+            yield from release_quietly(reservation)
+        raise
+    return made[0] if made else None
 
 
 def judge_again(candidate: Candidate) -> None:

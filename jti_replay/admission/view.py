@@ -126,10 +126,15 @@ class Passage:
                 reservation = yield from self._take()
             except JTIReplayError as error:
                 return refuse(kind, request, error)
-            bound = self._is_sync and bind(reservation, self._using)
-            attach(request, self._candidate, reservation)
-            admission = Admission(self._candidate, reservation)
-            note(request, admission)
+            try:
+                bound = self._is_sync and bind(reservation, self._using)
+                attach(request, self._candidate, reservation)
+                admission = Admission(self._candidate, reservation)
+                note(request, admission)
+            except BaseException:
+                # The view does not run.
+                yield from release_quietly(reservation)
+                raise
             try:
                 response = yield view, view, ()
             except Exception:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -54,6 +54,15 @@ def check_seconds(where: str, value: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def check_bools(
+    where: str, values: Mapping[str, Any], names: Iterable[str]
+) -> Iterator[CheckMessage]:
+    """Refuse those of some settings that are there and no bool."""
+    for name in names:
+        if not isinstance(values.get(name, False), bool):
+            yield wrong_type(f'{where}["{name}"]', values[name], "a bool")
 
 
 def check_aliases(where: str, value: dict[Any, Any]) -> list[CheckMessage]:

@@ -12,9 +12,10 @@ Bearer tokens (RFC 6750), among them the OIDC tokens of CI jobs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from jti_replay.conf.rules import check_bools
 from jti_replay.exceptions import TokenInvalid, TokenMissing
 
 from .answers import json_refusal
@@ -22,6 +23,7 @@ from .base import BaseKind
 from .challenges import challenge
 
 if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
     from django.http import HttpRequest, HttpResponse
 
     from jti_replay.exceptions import TokenError
@@ -48,6 +50,11 @@ class Bearer(BaseKind):
     """A token in the ``Authorization`` header."""
 
     known_options: ClassVar[frozenset[str]] = frozenset({"single_use_access_tokens"})
+
+    @classmethod
+    def check_options(cls, where: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Refuse an option of a wrong type."""
+        return check_bools(where, options, ("single_use_access_tokens",))
 
     def find(self, request: HttpRequest) -> str:
         """Return the token in the ``Authorization`` header."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.checks import CheckMessage, Warning
 
+from jti_replay.conf.rules import check_bools
 from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
 
 from .answers import json_refusal
@@ -58,6 +59,11 @@ class ClientAssertion(BaseKind):
                 hint="Name this server's issuer identifier alone (RFC 7523 3).",
                 id="jti_replay.W031",
             )
+
+    @classmethod
+    def check_options(cls, where: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Refuse an option of a wrong type."""
+        return check_bools(where, options, ("string_audience",))
 
     def find(self, request: HttpRequest) -> str:
         """Return the assertion in the form."""

@@ -15,13 +15,14 @@ One-time links: an invitation, a confirmation, a download.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
+from django.core.checks import CheckMessage, Error
 from django.http import HttpResponse
 from django.template import Engine, RequestContext, TemplateDoesNotExist, loader
 from django.utils.crypto import salted_hmac
@@ -75,6 +76,17 @@ class Link(BaseKind):
         """The name of the URL argument, form field and query parameter."""
         name: str = self.options.get("parameter", DEFAULT_PARAMETER)
         return name
+
+    @classmethod
+    def check_options(cls, where: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Refuse a parameter that cannot be one."""
+        parameter = options.get("parameter", DEFAULT_PARAMETER)
+        if not isinstance(parameter, str) or not parameter.isidentifier():
+            yield Error(
+                f'{where}["parameter"] is not the name of a URL argument.',
+                hint="Set it to a name such as 'token'.",
+                id="jti_replay.E014",
+            )
 
     def find(self, request: HttpRequest) -> str:
         """Return the token, wherever it stands."""

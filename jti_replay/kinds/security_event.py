@@ -15,11 +15,13 @@ stands for it until the view has ended. The lease must outlive the view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.core.checks import CheckMessage, Error
 from django.http import HttpResponse, JsonResponse
 
+from jti_replay.conf.rules import check_seconds
 from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
 
 from .base import BaseKind
@@ -61,6 +63,19 @@ class SecurityEvent(BaseKind):
     def __init__(self, profile: str, options: Mapping[str, Any]) -> None:
         super().__init__(profile, options)
         self.lease = options.get("lease", DEFAULT_LEASE)
+
+    @classmethod
+    def check_options(cls, where: str, options: Mapping[str, Any]) -> Iterable[CheckMessage]:
+        """Refuse a lease that is no time."""
+        if "lease" not in options:
+            return
+        yield from check_seconds(f'{where}["lease"]', options["lease"])
+        if options["lease"] == 0:
+            yield Error(
+                f'{where}["lease"] is 0: a duplicate would run beside the first attempt.',
+                hint="Set it to more seconds than the view ever takes.",
+                id="jti_replay.E014",
+            )
 
     def find(self, request: HttpRequest) -> str:
         """Return the body."""

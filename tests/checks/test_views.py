@@ -137,3 +137,26 @@ def test_what_a_kind_needs_and_does_not_use_is_named(
     assert check(redeem, hub={**kind, "AUDIENCE": "https://site.example"}) == []
     messages = check(redeem, hub={**kind, "ISSUER": "https://hub.example"})
     assert [message.id for message in messages] == ["jti_replay.E048", "jti_replay.E049"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "id_"),
+    [
+        ("bearer", {"single_use_access_tokens": 1}, "jti_replay.E001"),
+        ("client_assertion", {"string_audience": "yes"}, "jti_replay.E001"),
+        ("security_event", {"lease": "long"}, "jti_replay.E001"),
+        ("security_event", {"lease": -1}, "jti_replay.E007"),
+        ("security_event", {"lease": 0}, "jti_replay.E014"),
+        ("security_event", {"lease": 60}, None),
+        ("link", {"parameter": 7}, "jti_replay.E014"),
+        ("link", {"parameter": "a b"}, "jti_replay.E014"),
+        ("link", {"parameter": "code"}, None),
+    ],
+)
+def test_options_of_a_kind_are_judged(
+    check: Callable[..., list[CheckMessage]], kind: str, options: Any, id_: str | None
+) -> None:
+    """By the kind itself."""
+    profile = {} if kind == "link" else HUB
+    messages = check(redeem, hub={**profile, "KIND": kind, "OPTIONS": options})
+    assert [message.id for message in messages] == ([id_] if id_ else [])
