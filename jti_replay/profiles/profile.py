@@ -89,7 +89,7 @@ def get_profile(name: str) -> Profile:
         refuse_errors(check_section(profiles))
         if name not in profiles:
             raise ImproperlyConfigured(f"{conf.SETTING} has no profile named {name!r}.")
-        # Of two threads that come first, both shall get the same one, and its keys.
+        # Two threads that come first get the same one, and its keys.
         profile = _profiles.setdefault(name, Profile.from_settings(name, profiles[name]))
     return profile
 
@@ -100,7 +100,7 @@ def put_profile(name: str, profile: Profile) -> None:
 
 
 def reset() -> None:
-    """Forget all profiles and the keys that they have fetched, to build them anew."""
+    """Forget all profiles and the keys that they have fetched. They are built again."""
     _profiles.clear()
 
 

@@ -131,7 +131,7 @@ def _check_algorithms(where: str, params: Mapping[str, Any]) -> list[CheckMessag
     elif not isinstance(value, list | tuple):
         return [wrong_type(where, value, "a list of str")]
     elif any(str(name).lower() == "none" for name in value):
-        problem = "holds 'none', which accepts tokens that nobody signed"
+        problem = "holds 'none', which accepts unsigned tokens"
     elif unknown := [name for name in value if name not in known]:
         problem = f"holds one that is not known: {unknown[0]!r}"
     else:

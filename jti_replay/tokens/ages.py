@@ -2,7 +2,7 @@
 Ages by two clocks, of which the one that says older is believed.
 
 The monotonic clock of Linux stands still while a machine is suspended, and the wall clock can
-be set back. What was withdrawn meanwhile is not trusted for longer in either case.
+be set back. Keys that were withdrawn in that time are not trusted for longer in either case.
 """
 
 from __future__ import annotations

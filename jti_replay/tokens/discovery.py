@@ -28,7 +28,7 @@ class DiscoveredKeys:
     The keys of every issuer that the rules accept.
 
     Beyond :data:`MOST_ISSUERS`, the least recently used go; first those whose keys could not
-    be had, so that issuers which somebody makes up do not push out real ones.
+    be had, so that made-up issuers do not push out real ones.
     """
 
     def __init__(self, options: JwksOptions) -> None:

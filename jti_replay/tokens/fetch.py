@@ -116,7 +116,7 @@ class _BoundedHandler(HTTPHandler):
         return self._bounded(HTTPSConnection(host, context=context, **options))
 
     def _bounded(self, connection: HTTPConnection) -> HTTPConnection:
-        # The one private name: http.client lets nobody else make its socket.
+        # A private name of http.client, which has no other way to make its socket.
         connection._create_connection = partial(  # type: ignore[attr-defined]
             connect, self._deadline
         )

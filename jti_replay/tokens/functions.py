@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 DOTTED_PATH = re.compile(r"[^\W\d]\w*([.:][^\W\d]\w*)+")
-"""What looks like the path of a function. Some write a colon before its name."""
+"""The form of a path of a function. Some write a colon before its name."""
 
 
 def looks_like_path(value: object) -> bool:

@@ -14,10 +14,10 @@ from .quoting import listed, shown
 from .signatures import PreparedKey
 
 MOST_TRIED = 8
-"""How many keys with one kid and one algorithm are tried. Each costs a verification."""
+"""The number of keys with one kid and one algorithm that are tried, each at its cost."""
 
 MOST_NAMED = 20
-"""How many keys a message names."""
+"""The number of keys that a message names."""
 
 AMBIGUOUS = object()
 

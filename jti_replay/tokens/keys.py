@@ -1,4 +1,4 @@
-"""Where the key comes from that a token is verified with: the settings, or a function."""
+"""The keys of a project: one in its settings, or a function that returns them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an issuer publishes its keys: at a URL, or as its discovery document says."""
+"""The locations of published keys: a URL, or what a discovery document names."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class DiscoveredIssuer:
             raise FetchError(
                 f"Its jwks_uri is {shown(url)}, which is no https URL that it may name."
             )
-        # What opens the issuer's door is not for whoever else publishes its keys.
+        # They may be credentials, which are for the issuer alone.
         return _keys(
             url, deadline, self.options, headers if same_origin(url, self.issuer) else {}
         )

@@ -25,7 +25,7 @@ KNOWN_ALGORITHMS = frozenset(known())
 
 ENCRYPTION_CURVES = ("X25519", "X448")
 ENCRYPTION_ALGORITHMS = ("RSA1_5", "RSA-OAEP", "ECDH-", "dir", "A128", "A192", "A256", "PBES2")
-"""What the names of algorithms that encrypt keys begin with (RFC 7518 4.1)."""
+"""The first letters of the names of algorithms that encrypt keys (RFC 7518 4.1)."""
 
 PRIVATE_MEMBERS = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
 """The members of a private key or secret (RFC 7518 6.2.2, 6.3.2, 6.4)."""

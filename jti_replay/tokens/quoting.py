@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 MOST_CHARACTERS = 200
-"""How much is shown of a value. Its sender chooses its length."""
+"""The length up to which a value is shown. Its sender chooses how long it is."""
 
 
 def shown(value: object) -> str:

@@ -131,7 +131,7 @@ def test_a_file_of_certificates_is_good(check_options: Check, tmp_path: Path) ->
     assert check_options({"cafile": str(tmp_path / "ca.pem")}) == []
 
 
-def test_options_beside_a_key_are_read_by_nobody(check_profile: Check) -> None:
+def test_options_beside_a_key_are_refused(check_profile: Check) -> None:
     [message] = check_profile(JWKS_OPTIONS={})
     assert ids([message]) == ["E031"]
 

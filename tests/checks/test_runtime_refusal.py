@@ -87,11 +87,18 @@ profiles = st.dictionaries(
     anything
     | mappings(
         *("ISSUER", "AUDIENCE", "ALGORITHMS", "JWKS_URL", "KEY", "LEEWAY"),
-        *("MAX_LIFETIME", "CACHE"),
+        *("MAX_LIFETIME", "CACHE", "JWKS_OPTIONS", "TYP", "JTI"),
     )
     | st.fixed_dictionaries(
         {"ALGORITHMS": st.just(["HS256"]) | st.just(["RS256"])},
-        optional={"KEY": anything, "JWKS_URL": anything, "CACHE": anything},
+        optional={
+            "KEY": anything,
+            "JWKS_URL": anything,
+            "ISSUER": anything,
+            "JWKS_OPTIONS": anything
+            | mappings("headers", "cafile", "timeout", "lifespan", "max_stale", "allow_http"),
+            "CACHE": anything,
+        },
     ),
     max_size=3,
 )

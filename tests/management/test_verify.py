@@ -50,7 +50,7 @@ def keyless(settings: Any) -> None:
     settings.JTI_REPLAY = {"CACHES": {"default": BASE}, "PROFILES": {"published": published}}
 
 
-def test_it_says_which_profile_takes_a_token_and_why_others_do_not(run: Run) -> None:
+def test_it_says_which_profile_takes_a_token_and_why_not(run: Run) -> None:
     exp = int(time.time()) + 300
     token = signed(jti="a jti", exp=exp, sub="job\n42")
     output = run("verify", token)
@@ -65,7 +65,7 @@ def test_it_says_which_profile_takes_a_token_and_why_others_do_not(run: Run) -> 
     assert "  reserves  in cache 'default', until 2" in output
 
 
-def test_it_shows_neither_the_token_nor_its_jti_and_reserves_nothing(run: Run) -> None:
+def test_it_shows_no_token_and_no_jti_and_reserves_nothing(run: Run) -> None:
     token = signed(jti="a jti")
     output = run("verify", token)
     assert "a jti" not in output

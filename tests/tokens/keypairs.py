@@ -39,7 +39,7 @@ class KeyPair:
         return replace(self, kid=kid)
 
     def sign(self, *, algorithm: str | None = None, **changes: Any) -> str:
-        """Return a good token, but for the changes, that names this key."""
+        """Return a good token, with the changes, that names this key."""
         header = changes.pop("header", {"kid": self.kid})
         return signed(
             key=self.private, algorithm=algorithm or self.algorithm, header=header, **changes

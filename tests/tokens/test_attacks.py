@@ -48,7 +48,7 @@ def members(*pairs: tuple[str, str]) -> bytes:
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", ""])
 @pytest.mark.parametrize("signature", ["", "x", base64url(b"signature")])
-def test_a_token_that_nobody_signed_is_refused(knock: Knock, alg: str, signature: str) -> None:
+def test_an_unsigned_token_is_refused(knock: Knock, alg: str, signature: str) -> None:
     """RFC 8725 2.1."""
     header = base64url(json.dumps({"alg": alg}).encode())
     assert_invalid(knock(f"{header}.{base64url(payload())}.{signature}"))
@@ -71,7 +71,7 @@ def test_a_token_without_an_algorithm_is_refused(knock: Knock) -> None:
 def test_a_public_key_is_not_taken_for_a_secret(
     knock: Knock, configure: Configure, algorithm: str
 ) -> None:
-    """Whoever knows it could sign with it by HS256 (CVE-2016-10555, CVE-2022-29217)."""
+    """Anybody who knows it could sign with it by HS256 (CVE-2016-10555, CVE-2022-29217)."""
     pem = keypair(algorithm).pem()
     configure(KEY=pem, ALGORITHMS=[algorithm])
     for secret in (pem, pem.strip(), pem.replace("\n", "")):
@@ -79,7 +79,7 @@ def test_a_public_key_is_not_taken_for_a_secret(
     assert_nothing_reserved()
 
 
-def test_a_profile_that_would_take_a_public_key_for_a_secret_does_not_work(
+def test_a_profile_with_a_public_key_as_a_secret_does_not_work(
     knock: Knock, configure: Configure
 ) -> None:
     pem = keypair("RS256").pem()
@@ -272,7 +272,7 @@ def test_the_alphabet_of_plain_base64_makes_no_new_token(knock: Knock) -> None:
     assert replay_cache.count() == 1
 
 
-def test_an_ecdsa_signature_that_is_turned_round_makes_no_new_token(
+def test_the_other_ecdsa_signature_makes_no_new_token(
     knock: Knock, configure: Configure
 ) -> None:
     """If (r, s) signs, so does (r, n - s)."""

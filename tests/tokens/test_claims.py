@@ -54,7 +54,7 @@ def test_null_is_no_value_of_a_claim(knock: Knock, claim: str) -> None:
     assert_nothing_reserved()
 
 
-def test_without_issuer_and_audience_in_the_profile_none_are_needed(
+def test_a_profile_without_issuer_and_audience_needs_none(
     knock: Knock, configure: Configure
 ) -> None:
     configure(ISSUER=None, AUDIENCE=None)

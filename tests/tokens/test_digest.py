@@ -43,7 +43,7 @@ def test_it_is_known_by_what_was_signed(knock: Knock) -> None:
 def test_another_signature_of_the_same_token_is_a_replay(
     knock: Knock, configure: Configure
 ) -> None:
-    """If (r, s) signs, so does (r, n - s), and nobody but the signer made the first."""
+    """If (r, s) signs, so does (r, n - s)."""
     pair = keypair("ES256")
     configure(KEY=pair.pem(), ALGORITHMS=["ES256"], JTI="digest")
     token = pair.sign(jti=None)

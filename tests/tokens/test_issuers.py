@@ -68,7 +68,7 @@ def test_a_function_is_only_asked_about_a_str(knock: Knock, configure: Configure
         ("coroutine", "returned coroutine"),
     ],
 )
-def test_a_function_that_does_not_answer_is_the_trouble_of_the_server(
+def test_a_function_that_does_not_answer_is_answered_503(
     knock: Knock, configure: Configure, caplog: pytest.LogCaptureFixture, name: str, says: str
 ) -> None:
     configure(ISSUER=f"{FUNCTIONS}.{name}")

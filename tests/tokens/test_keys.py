@@ -105,7 +105,7 @@ def test_a_public_key_serves_all_algorithms_of_its_kind(
         (["a", "b"], ["HS256"], "must be a str or bytes"),
     ],
 )
-def test_a_key_that_does_not_fit_its_algorithms_refuses_every_token(
+def test_a_key_that_does_not_fit_its_algorithms_is_refused(
     knock: Knock,
     configure: Configure,
     settings: Any,

@@ -19,7 +19,7 @@ Knock = Callable[..., Any]
 
 
 def test_a_good_token_passes_once(knock: Knock) -> None:
-    claims = good_claims(sub="somebody", extra={"any": ["thing"]})
+    claims = good_claims(sub="user", extra={"any": ["thing"]})
     token = signed(claims)
     response = knock(token)
     assert_inside(response)

@@ -29,7 +29,7 @@ _numbers = itertools.count()
 
 
 def good_claims(**changes: Any) -> dict[str, Any]:
-    """Return claims that the profile accepts, but for the changes. None removes a claim."""
+    """Return claims that the profile accepts, with the changes. None removes a claim."""
     known = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -47,7 +47,7 @@ def signed(
     header: dict[str, Any] | None = None,
     **changes: Any,
 ) -> str:
-    """Return a token with good claims, but for the changes."""
+    """Return a token with good claims and the changes."""
     # Not PyJWT's jwt.encode(), which is too careful to write most of the bad ones.
     payload = json.dumps(good_claims(**changes) if claims is None else claims).encode()
     return jwt.PyJWS().encode(payload, key, algorithm, headers=header)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from .answers import assert_inside, assert_invalid
-from .issuer import Issuer
-from .keypairs import KeyPair, keypair
+from tests.tokens.answers import assert_inside, assert_invalid
+from tests.tokens.issuer import Issuer
+from tests.tokens.keypairs import KeyPair, keypair
 
 Knock = Callable[..., Any]
 

@@ -18,16 +18,15 @@ from jti_replay.tokens.discovery import DiscoveredKeys
 from jti_replay.tokens.jwks_options import JwksOptions
 from jti_replay.tokens.parsing import read_unverified
 from tests.stopwatch import takes_at_most
-
-from .answers import (
+from tests.tokens.answers import (
     assert_inside,
     assert_invalid,
     assert_nothing_reserved,
     assert_unavailable,
 )
-from .doors import knock as sync_knock
-from .issuer import DOCUMENT, Issuer, respond
-from .keypairs import keypair
+from tests.tokens.doors import knock as sync_knock
+from tests.tokens.issuer import DOCUMENT, Issuer, respond
+from tests.tokens.keypairs import keypair
 
 Knock = Callable[..., Any]
 Configure = Callable[..., None]

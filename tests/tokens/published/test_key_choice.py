@@ -19,11 +19,10 @@ from jti_replay.tokens import key_set
 from jti_replay.tokens.key_set import KeySet
 from jti_replay.tokens.parsing import read_unverified
 from tests.stopwatch import takes_at_most
-
-from .answers import assert_inside, assert_invalid
-from .issuer import Issuer
-from .keypairs import KeyPair, keypair
-from .tokens import base64url, good_claims, signed
+from tests.tokens.answers import assert_inside, assert_invalid
+from tests.tokens.issuer import Issuer
+from tests.tokens.keypairs import KeyPair, keypair
+from tests.tokens.tokens import base64url, good_claims, signed
 
 Knock = Callable[..., Any]
 Configure = Callable[..., None]
