@@ -12,6 +12,7 @@ import time_machine
 from jwcrypto.jwk import JWK
 
 from jti_replay import replay_cache
+from tests.test_readme import text_of
 from tests.tokens.keypairs import KeyPair, keypair
 from tests.tokens.tokens import assembled, base64url
 
@@ -46,7 +47,7 @@ def resource(dpop_site: Callable[..., Site]) -> Site:
     return dpop_site(RESOURCE)
 
 
-def test_d24_the_view_learns_the_key(site: Site) -> None:
+def test_d17_d24_the_view_learns_the_key(site: Site) -> None:
     """D17, D24: it binds what it issues to the key of the proof."""
     text = proof()
     assert said(site.send(request(text))) == (200, None)
@@ -236,7 +237,9 @@ RESOURCE_ONLY = {
     ],
     ids=[*RESOURCE_ONLY, *BAD],
 )
-def test_a_bad_proof_is_challenged(resource: Site, make: Callable[[str], str | None]) -> None:
+def test_d20_a_bad_proof_is_challenged(
+    resource: Site, make: Callable[[str], str | None]
+) -> None:
     """RFC 9449 7.1: 401 at a resource, although the access token is good."""
     token = access_token()
     refused(resource.send(request(make(token), token)))
@@ -333,6 +336,36 @@ def test_no_answer_or_line_shows_a_token(
     assert ORIGIN in caplog.text
     for secret in (text, token, text.split(".")[2]):
         assert secret not in answer + caplog.text
+
+
+REFUSALS = {
+    "(htu)": lambda: (proof(T, htu=f"http://api.example.com{PATH}"), T),
+    "(htm)": lambda: (proof(T, htm="POST"), T),
+    "(ath)": lambda: (proof(T, ath="x"), T),
+    "made 400 s ago": lambda: (proof(T, iat=NOW - 400), T),
+    "400 s ahead": lambda: (proof(T, iat=NOW + 400), T),
+    "(jwk)": lambda: (with_jwk(private("d"), ath=hash_of(T)), T),
+    "another key": lambda: (proof(T, key=OTHER), T),
+    "another audience": lambda: (proof(ELSEWHERE), ELSEWHERE),
+}
+T = access_token()
+ELSEWHERE = access_token(aud="https://elsewhere.example")
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_reads_as_documented(
+    resource: Site, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """By the client, and in the log."""
+    caplog.set_level("INFO", "jti_replay")
+    table = text_of("docs/dpop.md").partition("| the log adds |")[2].partition("##")[0]
+    [row] = [row for row in table.splitlines() if name in row[: row.find(" | ")]]
+    _, told, added, _, _ = (cell.strip() for cell in row.split("|"))
+    with time_machine.travel(NOW, tick=False):
+        response = resource.send(request(*REFUSALS[name]()))
+    assert json.loads(response.content)["error_description"] == told
+    line = f"Refused a token: profile='api': {told} {added}".rstrip()
+    assert caplog.messages == [line]
 
 
 def test_other_kinds_take_no_proof(dpop_site: Callable[..., Site]) -> None:
