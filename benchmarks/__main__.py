@@ -1,12 +1,13 @@
-"""
+r"""
 Measure what the guard costs, beside its peers, and whether it holds its targets.
 
     python -m benchmarks                                     all of it
     python -m benchmarks --quick                             the most of it, in a minute
-    python -m benchmarks --json docs/performance.json --plots docs --render
-                                                             and write them into the docs
-    python -m benchmarks --from docs/performance.json --plots docs --render
-                                                             the same, without measuring
+
+It writes its figures into the docs; with --from in place of --json without measuring:
+
+    python -m benchmarks --json benchmarks/results/performance.json \
+        --plots benchmarks/results --render
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument(
         "--render",
         action="store_true",
-        help="write the figures into docs/performance.md and README.md",
+        help="write the figures into docs/topics/performance.md and README.md",
     )
     arguments = parser.parse_args()
 

@@ -13,7 +13,7 @@ from tests.servers.postgresql import postgresql_server
 
 @contextmanager
 def sqlite_database() -> Iterator[dict[str, Any]]:
-    """Give the settings of a SQLite file, as docs/database.md asks for them."""
+    """Give the settings of a SQLite file, as docs/how-to/database.md asks for them."""
     with tempfile.TemporaryDirectory() as folder:
         yield {
             "ENGINE": "django.db.backends.sqlite3",

@@ -12,7 +12,7 @@ from .request_cost import RESERVE as RESERVE_JTI
 from .tables import as_markdown, tables
 
 ROOT = Path(__file__).parent.parent
-DOCUMENT = ROOT / "docs" / "performance.md"
+DOCUMENT = ROOT / "docs" / "topics" / "performance.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 

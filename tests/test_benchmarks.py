@@ -65,7 +65,7 @@ def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> N
 def test_the_documents_say_what_was_measured_last(
     document: Path, write: Callable[..., None], tmp_path: Path
 ) -> None:
-    results = json.loads((ROOT / "docs" / "performance.json").read_text())
+    results = json.loads((ROOT / "benchmarks" / "results" / "performance.json").read_text())
     copy = tmp_path / document.name
     copy.write_text(document.read_text())
     write(results, copy)

@@ -21,7 +21,7 @@ from jti_replay.backends.redis import RedisCache
 from jti_replay.profiles import checks as profiles
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -101,8 +101,8 @@ def test_the_settings_that_are_shown_pass_the_checks(code: str, settings: Any) -
 def test_the_backend_that_is_shown_passes_the_conformance_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (backend,) = blocks_of("docs/backends.md", "# my_backend.py")
-    (its_test,) = blocks_of("docs/backends.md", "# test_my_backend.py")
+    (backend,) = blocks_of("docs/how-to/own-backend.md", "# my_backend.py")
+    (its_test,) = blocks_of("docs/how-to/own-backend.md", "# test_my_backend.py")
     (tmp_path / "my_backend.py").write_text(backend)
     monkeypatch.syspath_prepend(str(tmp_path))
     names: dict[str, Any] = {"__name__": "test_my_backend"}
@@ -117,7 +117,7 @@ def test_the_backend_that_is_shown_passes_the_conformance_test(
 def test_the_receiver_that_is_shown_hears_of_a_replay(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (code,) = blocks_of("docs/signals.md", "import logging")
+    (code,) = blocks_of("docs/reference/signals.md", "import logging")
     names: dict[str, Any] = {"__name__": "alarm"}
     exec(code, names)
     try:
@@ -130,7 +130,7 @@ def test_the_receiver_that_is_shown_hears_of_a_replay(
 
 @pytest.mark.django_db(transaction=True)
 def test_the_function_that_reserves_by_hand_works() -> None:
-    (code,) = blocks_of("docs/rollback.md", "from django.db import transaction")
+    (code,) = blocks_of("docs/topics/rollback.md", "from django.db import transaction")
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["redeem"]("a voucher", None) is True
@@ -138,7 +138,7 @@ def test_the_function_that_reserves_by_hand_works() -> None:
 
 
 def test_the_async_view_that_is_shown_can_be_defined() -> None:
-    (code,) = blocks_of("docs/rollback.md", "from asgiref")
+    (code,) = blocks_of("docs/topics/rollback.md", "from asgiref")
     exec(code, {})
 
 
@@ -146,7 +146,7 @@ def test_every_check_is_documented_and_no_other() -> None:
     package = Path(checks.__file__).parent
     source = "".join(path.read_text() for path in package.rglob("*.py"))
     ids = set(re.findall(r'"(jti_replay\.[EW]\d{3})"', source))
-    assert set(re.findall(r"jti_replay\.[EW]\d{3}", text_of("docs/checks.md"))) == ids
+    assert set(re.findall(r"jti_replay\.[EW]\d{3}", text_of("docs/reference/checks.md"))) == ids
 
 
 def test_the_purge_is_as_documented() -> None:
@@ -154,14 +154,14 @@ def test_the_purge_is_as_documented() -> None:
     from jti_replay.backends.store import PURGE_BATCH
 
     sentence = f"up to {PURGE_BATCH} of them after every {INTERVAL} reserves"
-    assert sentence in text_of("docs/database.md")
+    assert sentence in text_of("docs/how-to/database.md")
 
 
 def test_every_setting_is_documented() -> None:
     known = {*caches.KNOWN_KEYS, *profiles.KNOWN_KEYS}
     for backend in (DatabaseCache, InMemoryCache, RedisCache):
         known |= backend.known_options
-    for document in ("README.md", "docs/settings.md"):
+    for document in ("README.md", "docs/reference/settings.md"):
         assert [name for name in known if name not in text_of(document)] == []
 
 
@@ -195,13 +195,13 @@ def test_the_times_of_key_fetches_are_as_documented() -> None:
         (jwks.MISS_COOLDOWN, "a rotated key is picked up"),
         (jwks.FAILURE_COOLDOWN, "pause after a fetch that failed"),
     ):
-        assert f"| {seconds:g} s | {meaning}" in text_of("docs/settings.md")
+        assert f"| {seconds:g} s | {meaning}" in text_of("docs/reference/settings.md")
 
 
 def test_every_signal_is_documented() -> None:
     names = [name for name, value in vars(signals).items() if hasattr(value, "send_robust")]
     names.remove("Signal")
-    for document in ("README.md", "docs/signals.md"):
+    for document in ("README.md", "docs/reference/signals.md"):
         assert [name for name in names if f"`{name}`" not in text_of(document)] == []
 
 

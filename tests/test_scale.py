@@ -1,4 +1,4 @@
-"""What docs/scale.md says of shards and regions."""
+"""What docs/topics/scale.md says of shards and regions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 Measure one key and one node, count the tags of the shards, and simulate regions.
 
-    python -m benchmarks.scale             print the tables of docs/scale.md
+    python -m benchmarks.scale             print the tables of docs/topics/scale.md
     python -m benchmarks.scale --render    write them there
 """
 
@@ -21,7 +21,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--render", action="store_true", help="write docs/scale.md")
+    parser.add_argument("--render", action="store_true", help="write docs/topics/scale.md")
     arguments = parser.parse_args()
     settings.configure(INSTALLED_APPS=["jti_replay"])
 

@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md, from the figures."""
+"""The tables of docs/topics/scale.md, from the figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .capacity import CLIENTS, LOADS, needs
 from .shards import SHARDS
 
-PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+PAGE = Path(__file__).parents[2] / "docs" / "topics" / "scale.md"
 MARKERS = "<!-- scale: {} -->", "<!-- end of scale: {} -->"
 GIGABYTE = 2**30
 

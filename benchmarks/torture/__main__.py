@@ -4,7 +4,7 @@ Torture the set-ups, and let the oracle say what became of the tokens.
     python -m benchmarks.torture --quick                      a minute: each kind of fault
     python -m benchmarks.torture                              all of it: an hour
     python -m benchmarks.torture --setup plain --fault REDIS  those whose names begin so
-    python -m benchmarks.torture --json docs/reliability.json --render
+    python -m benchmarks.torture --json benchmarks/results/reliability.json --render
 
 The exit status is 1 if a set-up did not keep what it promises.
 """

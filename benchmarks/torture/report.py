@@ -1,4 +1,4 @@
-"""The tables of docs/reliability.md, from the figures of a run."""
+"""The tables of docs/topics/reliability.md, from the figures of a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parents[2] / "docs"
-FIGURES = DOCS / "reliability.json"
-PAGE = DOCS / "reliability.md"
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "benchmarks" / "results" / "reliability.json"
+PAGE = ROOT / "docs" / "topics" / "reliability.md"
 
 MARKERS = "<!-- torture: {} -->", "<!-- end of torture: {} -->"
 

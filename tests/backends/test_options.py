@@ -11,7 +11,7 @@ from jti_replay.backends.database.options import DatabaseOptions
 from jti_replay.backends.options import Options
 from jti_replay.backends.redis.options import RedisOptions
 
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
 
 @pytest.mark.parametrize("options", [DatabaseOptions, RedisOptions])

@@ -200,7 +200,7 @@ def test_a_client_of_another_project_gets_through(settings: Any, *, nonces: bool
 @pytest.mark.usefixtures("transactional_db")
 def test_what_the_docs_show_works(settings: Any) -> None:
     """Settings, views and client are pasted, and print what the page says."""
-    document, here = "docs/dpop.md", "http://127.0.0.1:8000"
+    document, here = "docs/how-to/dpop.md", "http://127.0.0.1:8000"
     configuration, *_ = blocks_of(document, "# settings.py")
     (urls,) = blocks_of(document, "# urls.py")
     (client,) = blocks_of(document, "# client.py")

@@ -1,4 +1,4 @@
-"""The profiles of docs/issuers.md, with tokens in the shape of each issuer's."""
+"""The profiles of docs/how-to/issuers.md, with tokens in the shape of each issuer's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .tokens import CACHES
 
 Knock = Callable[..., Any]
 
-PAGE = Path(__file__).parents[2] / "docs" / "issuers.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "issuers.md"
 SETTINGS = re.compile(r"```python\n# (?:In a pod: )?settings.py\n(.*?)```", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""What client and operator are told of a refusal, as docs/refusals.md says."""
+"""What client and operator are told of a refusal, as docs/reference/refusals.md says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tokens import assembled, good_claims, signed
 
 Knock = Callable[..., Any]
 
-REFUSALS = Path(__file__).parents[2] / "docs" / "refusals.md"
+REFUSALS = Path(__file__).parents[2] / "docs" / "reference" / "refusals.md"
 
 
 def rows() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The example of docs/without-a-view.md."""
+"""The example of docs/how-to/without-a-view.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .answers import assert_invalid
 from .doors import knock
 from .tokens import signed
 
-PAGE = Path(__file__).parents[2] / "docs" / "without-a-view.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "without-a-view.md"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,4 +1,4 @@
-"""COLD_START in the tests of a project, as docs/database.md tells of it."""
+"""COLD_START in the tests of a project, as docs/how-to/database.md tells of it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
     }
 }
-"""As docs/database.md asks for."""
+"""As docs/how-to/database.md asks for."""
 
 
 def run(alias: str, task: str) -> Any:

@@ -16,7 +16,7 @@ from tests.backends.redis.certificates import write_certificates
 from tests.servers import free_port, missing
 from tests.servers.redis import RedisProcess, redis_executables
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[3] / "docs" / "how-to"
 
 
 @pytest.fixture(scope="module")

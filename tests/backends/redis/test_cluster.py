@@ -172,7 +172,7 @@ def test_a_user_may_do_what_is_needed(
     call: Call, use_cluster: UseRedis, cluster: Cluster
 ) -> None:
     """By the rule that the docs show."""
-    rule = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
+    rule = (Path(__file__).parents[3] / "docs" / "how-to" / "redis.md").read_text()
     [granted] = re.findall(r"^ACL SETUSER cluster-jti (.*)$", rule, re.MULTILINE)
     for node in cluster.nodes:
         with node.client() as admin:
