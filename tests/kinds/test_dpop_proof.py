@@ -358,7 +358,7 @@ def test_a_refusal_reads_as_documented(
 ) -> None:
     """By the client, and in the log."""
     caplog.set_level("INFO", "jti_replay")
-    table = text_of("docs/dpop.md").partition("| the log adds |")[2].partition("##")[0]
+    table = text_of("docs/how-to/dpop.md").partition("| the log adds |")[2].partition("##")[0]
     [row] = [row for row in table.splitlines() if name in row[: row.find(" | ")]]
     _, told, added, _, _ = (cell.strip() for cell in row.split("|"))
     with time_machine.travel(NOW, tick=False):
