@@ -8,7 +8,8 @@ gunicorn starts without running ``manage.py check``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -37,8 +38,11 @@ def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     )
     if not isinstance(getattr(settings, conf.SETTING, {}), dict):
         return messages
+    check_cache: Callable[..., list[CheckMessage]] = partial(
+        caches.check_cache, app_configs=app_configs, **kwargs
+    )
     for section, check_section, check_each in (
-        (conf.caches(), caches.check_section, caches.check_cache),
+        (conf.caches(), caches.check_section, check_cache),
         (conf.profiles(), profiles.check_section, profiles.check_profile),
     ):
         messages += check_section(section)

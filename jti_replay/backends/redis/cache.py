@@ -112,7 +112,14 @@ class RedisCache(BaseReplayCache):
 
     def check(self, **kwargs: Any) -> list[CheckMessage]:
         """Refuse options that cannot work, and a location that leads to no Redis."""
-        return check_redis(self.alias, self.location, self.redis_options, self.connector)
+        return check_redis(
+            self.alias,
+            self.location,
+            self.redis_options,
+            self.connector,
+            # A request passes nothing here: it finds out by itself, and must not wait for it.
+            tries_client=bool(kwargs),
+        )
 
     async def _aadd(self, key: JTIKey, steps: Steps[Entry | None]) -> Entry | None:
         if self.connector.is_asyncio_ready:

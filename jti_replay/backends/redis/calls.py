@@ -18,7 +18,7 @@ from redis.exceptions import (
 from jti_replay.steps import Steps
 
 from .scripts import Command, Script
-from .transport.call import Call
+from .transport.call import Call, NoTimeLeft
 from .transport.clients import RedisClients
 from .transport.replies import is_from_replica
 
@@ -107,6 +107,8 @@ class Scripts:
         return self._clients.send, self._clients.asend, (key, commands, call)
 
     def _can_repeat(self, call: Call, error: RedisError) -> Steps[bool]:
+        if isinstance(error, NoTimeLeft):
+            return False
         if not isinstance(error, REPEATED) and not is_from_replica(error):
             return False
         can: bool = yield self._clients.recover, self._clients.arecover, (call,)

@@ -41,7 +41,7 @@ return 1"""
 RESERVE = Script(_RESERVE)
 
 # The marker holds the moment from which the memory is complete, in milliseconds since 1970 by
-# the clock of the server: whoever finds it missing writes it. It is rounded up, and by one
+# the clock of the server. A call that finds it missing writes it. It is rounded up, and by one
 # more because what it is compared with is rounded to the nearest one.
 _MARK = """\
 local since = redis.call('GET', KEYS[{marker}])

@@ -13,7 +13,7 @@ import django_redis.pool
 import pytest
 import redis
 
-from jti_replay import replay_cache
+from jti_replay import CacheError, replay_cache
 from jti_replay.backends.redis import RedisCache
 from tests.backends.conftest import Call
 from tests.servers.redis import RedisProcess
@@ -67,7 +67,7 @@ def test_djangos_own_backend_serves(
     """Its options are arguments of the connections, but for the serializer."""
     settings.DJANGO_REDIS_CONNECTION_FACTORY = "not asked"
     cache = use(settings, {"BACKEND": DJANGO, "LOCATION": redis_url, "OPTIONS": options})
-    assert cache.check() == []
+    assert cache.check(app_configs=None) == []
     assert once_then_refused(call, "a")
 
 
@@ -96,7 +96,7 @@ def test_a_cluster_may_be_behind_it(call: Call, settings: Any, cluster: Any) -> 
     cluster.flush()
     options = {"client_factory": "redis.cluster.RedisCluster.from_url", "timeout": 5}
     alias = {"BACKEND": DJANGO, "LOCATION": cluster.url, "OPTIONS": {"client_name": "site"}}
-    assert use(settings, alias, OPTIONS=options).check() == []
+    assert use(settings, alias, OPTIONS=options).check(app_configs=None) == []
     assert once_then_refused(call, "a")
 
 
@@ -143,7 +143,7 @@ settings.configure(
 )
 django.setup()
 from django.core.management import call_command
-from jti_replay import replay_cache
+from jti_replay import CacheError, replay_cache
 call_command("check")
 assert replay_cache.reserve("without", 1)
 assert replay_cache.release("without")
@@ -192,11 +192,15 @@ def test_an_alias_without_django_redis_may_serve_no_redis(
 def test_settings_that_cannot_connect_are_refused(alias: dict[str, Any], settings: Any) -> None:
     """The check makes what a request would make, and says what is wrong with it."""
     base = {"BACKEND": DJANGO_REDIS, "LOCATION": ["redis://h/0", "redis://h/1"]}
-    [error] = use(settings, {**base, **alias}).check()
+    cache = use(settings, {**base, **alias}, OPTIONS={"replicas": 1, "timeout": 1})
+    [error] = cache.check(app_configs=None)
     assert error.id == "jti_replay.E036"
     assert error.hint
     assert "'default'" in error.msg
     assert "s3cret" not in error.msg
+    assert cache.check() == []  # A request does not wait for it, and finds out by itself.
+    with pytest.raises(CacheError):
+        replay_cache.reserve("a")
 
 
 def test_a_cluster_whose_url_cannot_be_read_is_refused(settings: Any) -> None:
@@ -204,5 +208,5 @@ def test_a_cluster_whose_url_cannot_be_read_is_refused(settings: Any) -> None:
     options = {"client_factory": "redis.cluster.RedisCluster.from_url"}
     [error] = use(
         settings, {"BACKEND": DJANGO, "LOCATION": "host:6379"}, OPTIONS=options
-    ).check()
+    ).check(app_configs=None)
     assert error.id == "jti_replay.E036"

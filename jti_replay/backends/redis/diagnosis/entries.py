@@ -36,7 +36,7 @@ def examine_entries(server: Redis, keys: Keys) -> Iterator[Finding]:
             "other-keys",
             others,
             f"Of {own + others:_} keys that were looked at, {others:_} are not of this cache. "
-            "Whoever clears them with FLUSHDB forgets the jtis.",
+            "To clear them with FLUSHDB is to forget the jtis.",
             hint="Give the cache a database of its own, or better a server.",
             check="jti_replay.W014",
         )

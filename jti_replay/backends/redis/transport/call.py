@@ -7,6 +7,10 @@ import time
 from redis.exceptions import TimeoutError
 
 
+class NoTimeLeft(TimeoutError):
+    """Raised when the time of a call does not suffice for one more step."""
+
+
 class Call:
     """
     A reserve, a release or a question, with all its attempts.
@@ -31,12 +35,12 @@ class Call:
         """
         Return the seconds that are left.
 
-        Raise :exc:`redis.TimeoutError` if they do not suffice for one more step: then nothing
-        is sent whose outcome would be unknown, and a new connection is kept for the next call.
+        Raise :exc:`NoTimeLeft` if they do not suffice for one more step: then nothing is sent
+        whose outcome would be unknown, and a new connection is kept for the next call.
         """
         left = self.deadline - time.monotonic()
         if left <= self.last_step:
-            raise TimeoutError("There is no time left to ask Redis.")
+            raise NoTimeLeft("There is no time left to ask Redis.")
         return left
 
     def use_new_connections(self) -> None:

@@ -31,7 +31,7 @@ class ThreadConnections:
         self.pool = pool
         self._wait = wait
         # Those that are connected and free. redis-py's pool takes a quarter of the time of a
-        # reserve to give one out, and has it back only to make it anew or to count it.
+        # reserve to give one out, and gets back those that have to be connected again.
         self._ready: list[Any] = []
         is_plain = type(pool) is ConnectionPool
         self._put_back = self._ready.append if is_plain else pool.release
