@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.torture import board as boards
-from benchmarks.torture import matrix, report, setups
-from benchmarks.torture.board import Board
+from benchmarks.torture import matrix, report, setups, shared_state
 from benchmarks.torture.databases import SQLite
 from benchmarks.torture.oracle import judge
 from benchmarks.torture.run import Plan, run
 from benchmarks.torture.setups import SETUPS
+from benchmarks.torture.shared_state import SharedState
 from tests.servers import missing
 from tests.servers.redis import MISSING, redis_executable
 
@@ -25,50 +24,50 @@ SMALL = Plan(150, 300, late=0.4)
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[Board]:
-    """A board on which every honest client was told that its token was accepted."""
-    with Board(tmp_path / "board", 4) as board:
+def state(tmp_path: Path) -> Iterator[SharedState]:
+    """A state on which every honest client was told that its token was accepted."""
+    with SharedState(tmp_path / "state", 4) as state:
         for token in range(4):
-            board.outcome[token] = boards.ACCEPTED
-        yield board
+            state.outcome[token] = shared_state.ACCEPTED
+        yield state
 
 
 def once(tokens: int) -> dict[str, int]:
     return {f"{token}.0": 1 for token in range(tokens)}
 
 
-def test_a_run_in_which_each_token_was_accepted_once_is_as_promised(board: Board) -> None:
-    verdict = judge(board, once(4))
+def test_a_run_in_which_each_token_was_accepted_once_is_as_promised(state: SharedState) -> None:
+    verdict = judge(state, once(4))
     assert (verdict.tokens, verdict.accepted_twice, verdict.lost_work) == (4, 0, 0)
     assert (verdict.refused, verdict.unexplained, verdict.unfinished) == ({}, 0, 0)
 
 
-def test_the_oracle_sees_a_token_that_was_accepted_twice(board: Board) -> None:
-    assert judge(board, once(4) | {"2.0": 2}).accepted_twice == 1
+def test_the_oracle_sees_a_token_that_was_accepted_twice(state: SharedState) -> None:
+    assert judge(state, once(4) | {"2.0": 2}).accepted_twice == 1
 
 
-def test_a_new_token_of_the_same_client_is_another_token(board: Board) -> None:
-    board.fate[0][1] = boards.COLD
-    verdict = judge(board, once(4) | {"1.1": 1})
+def test_a_new_token_of_the_same_client_is_another_token(state: SharedState) -> None:
+    state.fate[0][1] = shared_state.COLD
+    verdict = judge(state, once(4) | {"1.1": 1})
     assert (verdict.accepted_twice, verdict.renewed) == (0, 1)
 
 
-def test_the_oracle_sees_work_that_was_promised_and_is_not_there(board: Board) -> None:
-    assert judge(board, once(3)).lost_work == 1
+def test_the_oracle_sees_work_that_was_promised_and_is_not_there(state: SharedState) -> None:
+    assert judge(state, once(3)).lost_work == 1
 
 
-def test_the_oracle_asks_why_an_honest_client_was_refused(board: Board) -> None:
-    board.outcome[3] = boards.REPLAYED
-    assert judge(board, once(3)).unexplained == 1
-    board.fate[5][3] = boards.UNANSWERED  # Another lane saw it.
-    verdict = judge(board, once(3))
+def test_the_oracle_asks_why_an_honest_client_was_refused(state: SharedState) -> None:
+    state.outcome[3] = shared_state.REPLAYED
+    assert judge(state, once(3)).unexplained == 1
+    state.fate[5][3] = shared_state.UNANSWERED  # Another client saw it.
+    verdict = judge(state, once(3))
     assert verdict.refused == {"a worker was killed with the token in hand": 1}
     assert verdict.unexplained == 0
 
 
-def test_an_honest_client_who_never_had_an_answer_is_unfinished(board: Board) -> None:
-    board.outcome[0], board.outcome[1] = boards.GAVE_UP, boards.PENDING
-    verdict = judge(board, {"2.0": 1, "3.0": 1})
+def test_an_honest_client_who_never_had_an_answer_is_unfinished(state: SharedState) -> None:
+    state.outcome[0], state.outcome[1] = shared_state.GAVE_UP, shared_state.PENDING
+    verdict = judge(state, {"2.0": 1, "3.0": 1})
     assert verdict.unfinished == 2
 
 
@@ -93,7 +92,7 @@ def test_the_page_shows_the_figures_of_the_last_run() -> None:
 def test_the_last_run_was_of_everything_and_as_promised() -> None:
     results = json.loads(report.FIGURES.read_text())["results"]
     assert all(report.is_as_promised(result) for result in results)
-    assert {(result["setup"], result["fault"], result["door"]) for result in results} == {
+    assert {(result["setup"], result["fault"], result["through"]) for result in results} == {
         (setup.name, fault, "HTTP" if plan.http else "direct")
         for setup, fault, plan in matrix.full()
     }

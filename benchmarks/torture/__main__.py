@@ -46,8 +46,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name, database(Path(name)) as rows:
         machine = _machine(rows)
         for number, (setup, fault, plan) in enumerate(runs, 1):
-            door = "HTTP" if plan.http else "direct"
-            progress(f"{number} of {len(runs)}: {setup.name}, {fault}, {door}")
+            transport = "HTTP" if plan.http else "direct"
+            progress(f"{number} of {len(runs)}: {setup.name}, {fault}, {transport}")
             result = run(setup, fault, rows, Path(name), plan)
             if result is None:
                 print(f"{setup.name}  {fault}  skipped: there is no PostgreSQL", flush=True)

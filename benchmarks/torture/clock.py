@@ -1,4 +1,4 @@
-"""A wall clock that can be stepped, for one process: by what the board says of its lane."""
+"""A wall clock that can be stepped, for one process: by what the shared state says."""
 
 from __future__ import annotations
 

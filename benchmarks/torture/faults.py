@@ -39,14 +39,14 @@ def kill_worker(site: Site) -> int:
 
 def step_clock(site: Site) -> int:
     """Step the clock of one worker, to the future or the past."""
-    lane = random.randrange(len(site.board.offsets))
-    site.board.offsets[lane] = random.uniform(-setups.STEP, setups.STEP)
+    client = random.randrange(len(site.state.offsets))
+    site.state.offsets[client] = random.uniform(-setups.STEP, setups.STEP)
     return 1
 
 
 def kill_redis(site: Site) -> int:
     """Kill the primary with SIGKILL, and start it again with what is on its disk."""
-    site.redis.primary.kill()
+    site.redis.primary.stop()
     time.sleep(random.uniform(0, 0.3))
     site.redis.primary.start()
     return 1

@@ -15,7 +15,7 @@ FASTER = 1e9
 
 
 def quick() -> Iterator[tuple[Setup, str, Plan]]:
-    """Give each kind of fault once, and both doors: a minute in all."""
+    """Give each kind of fault once, and both transports: a minute in all."""
     _, guaranteed, database = SETUPS
     direct = Plan(400, 350, late=0.7)
     http = Plan(250, 200, late=0.7, http=True)
@@ -27,7 +27,7 @@ def quick() -> Iterator[tuple[Setup, str, Plan]]:
 
 
 def full(tokens: int = TOKENS) -> Iterator[tuple[Setup, str, Plan]]:
-    """Give every set-up each of its faults, through both doors."""
+    """Give every set-up each of its faults, through both transports."""
     for setup in SETUPS:
         for fault in setup.faults:
             share = tokens if setup.name == "guaranteed" else max(2000, tokens // 10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .board import (
+from .shared_state import (
     ACCEPTED,
     COLD,
     REPLAYED,
@@ -14,7 +14,7 @@ from .board import (
     UNCOMMITTED,
     UNDECIDED,
     UNRELEASED,
-    Board,
+    SharedState,
 )
 
 CAUSES = {
@@ -59,23 +59,23 @@ class Verdict:
     """The longest time in seconds until an honest client had a final answer."""
 
 
-def judge(board: Board, audited: dict[str, int], *, forgets: bool = False) -> Verdict:
+def judge(state: SharedState, audited: dict[str, int], *, forgets: bool = False) -> Verdict:
     """
-    Compare what the board says with how often each jti was accepted, by the audit table.
+    Compare what the state says with how often each jti was accepted, by the audit table.
 
     ``forgets`` says that the store may have forgotten its last writes.
     """
     causes = CAUSES | FORGOTTEN if forgets else CAUSES
     verdict = Verdict(
-        tokens=board.tokens,
-        requests=sum(board.requests),
-        failures=sum(board.failures),
+        tokens=state.tokens,
+        requests=sum(state.requests),
+        failures=sum(state.failures),
         accepted_twice=sum(times > 1 for times in audited.values()),
-        stall=max(board.stall) / 1000,
+        stall=max(state.stall) / 1000,
     )
     worked = Counter(int(jti.partition(".")[0]) for jti in audited)
-    for token in range(board.tokens):
-        outcome, befell = board.outcome[token], board.befell(token)
+    for token in range(state.tokens):
+        outcome, befell = state.outcome[token], state.befell(token)
         verdict.renewed += bool(befell & COLD)
         if worked[token]:
             continue

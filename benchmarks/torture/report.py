@@ -38,7 +38,7 @@ def line(result: dict[str, Any]) -> str:
     """Return what is said of one run, on one line."""
     refused = sum(result["refused"].values()) + result["unexplained"]
     said = (
-        f"{result['setup']:<10}  {result['fault']:<22} {result['door']:<6} "
+        f"{result['setup']:<10}  {result['fault']:<22} {result['through']:<6} "
         f"{result['tokens']:>7,} tokens  {result['requests']:>8,} requests  "
         f"{result['faults']:>6,} faults  {result['accepted_twice']:>5,} accepted twice  "
         f"{refused:>3} refused for good  {result['stall']:>5.1f} s longest stall"
@@ -58,7 +58,7 @@ def write(path: Path, machine: dict[str, Any], results: list[dict[str, Any]]) ->
 
 
 def _name(result: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(result[part] for part in ("setup", "fault", "door", "delay"))
+    return tuple(result[part] for part in ("setup", "fault", "through", "delay"))
 
 
 def render() -> None:
@@ -92,7 +92,7 @@ def _table(results: list[dict[str, Any]]) -> str:
         refused = sum(result["refused"].values()) + result["unexplained"]
         cells = [
             result["fault"],
-            result["door"],
+            result["through"],
             *(f"{result[name]:,}" for name in ("tokens", "requests", "faults")),
             f"{result['accepted_twice']:,}",
             f"{refused:,}",
@@ -121,7 +121,7 @@ def _failovers(results: list[dict[str, Any]]) -> str:
         "|---|--:|--:|--:|--:|--:|",
     ]
     for result in results:
-        if result["fault"] != "Redis failed over" or result["door"] != "direct":
+        if result["fault"] != "Redis failed over" or result["through"] != "direct":
             continue
         times = result["faults"] or 1
         lines.append(

@@ -14,7 +14,7 @@ from .oracle import judge
 from .setups import DATABASE_FAULTS, REDIS_FAILED_OVER, Setup
 from .site import Site
 
-LANES = 4
+CLIENTS = 4
 SETTLING = 90.0
 """Seconds that a run may take beyond what its tokens need, before it is ended."""
 
@@ -25,7 +25,7 @@ class Plan:
 
     tokens: int
     rate: float
-    """Tokens in a second at the most."""
+    """The most tokens in a second."""
 
     http: bool = False
     delay: float = 0.001
@@ -35,7 +35,7 @@ class Plan:
     """Seconds after which a token has been replayed once more."""
 
     slowest: float = 150.0
-    """Tokens in a second at the least, or the run is ended."""
+    """The fewest tokens in a second, or the run is ended."""
 
 
 def run(
@@ -53,19 +53,19 @@ def run(
         limit = plan.tokens / plan.slowest + SETTLING
         site.start(
             tokens=plan.tokens,
-            lanes=LANES,
-            copies=LANES - 1 if plan.http else 1,
+            clients=CLIENTS,
+            copies=CLIENTS - 1 if plan.http else 1,
             http=plan.http,
             rate=plan.rate,
             late=plan.late,
             limit=limit,
         )
         faults = _torture(site, fault, limit)
-        verdict = judge(site.board, database.audited(), forgets=fault == REDIS_FAILED_OVER)
+        verdict = judge(site.state, database.audited(), forgets=fault == REDIS_FAILED_OVER)
     return {
         "setup": setup.name,
         "fault": fault,
-        "door": "HTTP" if plan.http else "direct",
+        "through": "HTTP" if plan.http else "direct",
         "faults": faults,
         "promised": fault in setup.promises,
         "delay": plan.delay,
@@ -78,13 +78,13 @@ def _torture(site: Site, fault: str, limit: float) -> int:
     kind, times = FAULTS[fault], 0
     deadline = time.monotonic() + limit + 15
     # Once there is something to forget.
-    while min(site.board.position[:LANES]) < site.board.tokens // 10:
+    while min(site.state.position[:CLIENTS]) < site.state.tokens // 10:
         if time.monotonic() > deadline or not site.is_busy():
             break
         time.sleep(0.02)
     while site.is_busy() and time.monotonic() < deadline:
         # The last replays come when nothing fails any more, so that every token is asked for.
-        if min(site.board.position[:LANES]) < site.board.tokens:
+        if min(site.state.position[:CLIENTS]) < site.state.tokens:
             times += strike(kind, site)
         _sleep_while_busy(site, kind.pause * random.uniform(0.5, 1.5))
     return times

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "example_project"))
 
 from example.settings import *  # noqa: F403
 
-from .terms import AUDIENCE, ISSUER, KEY, LEEWAY
+from .issuer import AUDIENCE, ISSUER, KEY, LEEWAY
 
 SITE = json.loads(os.environ["TORTURE_SITE"])
 
@@ -40,7 +40,7 @@ JTI_REPLAY = {
         },
     },
 }
-MIDDLEWARE = ["benchmarks.torture.witness.WitnessMiddleware"]
+MIDDLEWARE = ["benchmarks.torture.worker_notes.NotesMiddleware"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .terms import LEEWAY
+from .issuer import LEEWAY
 
 REDIS = "jti_replay.backends.redis.RedisCache"
 DATABASE = "jti_replay.backends.database.DatabaseCache"

@@ -1,4 +1,4 @@
-"""The site that is tortured: its stores, its workers, and the lanes that send tokens to it."""
+"""The site that is tortured: its stores, its workers, and the clients that send tokens."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from jti_replay.backends.redis.options import RedisOptions
 from tests.servers import free_port
 
 from . import setups
-from .board import UNANSWERED, Board
+from .client import Orders
 from .databases import Database
-from .lane import Orders
 from .redis_servers import RedisServers
 from .setups import Setup
+from .shared_state import UNANSWERED, SharedState
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ class Site:
         self._delay = delay
         self._exits = ExitStack()
         self._server: subprocess.Popen[bytes] | None = None
-        self._lanes: list[tuple[Orders, subprocess.Popen[bytes]]] = []
+        self._clients: list[tuple[Orders, subprocess.Popen[bytes]]] = []
         self._environment = {**os.environ}
         self._environment.pop("JTI_REPLAY_REDIS_URL", None)
         # The example project keeps its files there, and the workers import this package.
@@ -101,7 +101,7 @@ class Site:
         self,
         *,
         tokens: int,
-        lanes: int,
+        clients: int,
         copies: int,
         http: bool,
         rate: float,
@@ -109,15 +109,15 @@ class Site:
         limit: float,
     ) -> None:
         """Start the workers, and send the tokens."""
-        path = self._folder / "board"
-        self.board = self._exits.enter_context(Board(path, tokens))
+        path = self._folder / "state"
+        self.state = self._exits.enter_context(SharedState(path, tokens))
         port = self._serve(path, tokens) if http else None
         is_clock = self._fault == setups.CLOCK_STEPPED
         orders = Orders(
-            board=str(path),
+            state=str(path),
             tokens=tokens,
-            lane=0,
-            lanes=lanes,
+            client=0,
+            clients=clients,
             copies=copies,
             port=port,
             lifetime=setups.SHORT_LIFETIME if is_clock else 500,
@@ -127,13 +127,13 @@ class Site:
             started=time.time(),
             limit=limit,
         )
-        self._exits.callback(self._end_processes)  # Before the board is closed.
-        for lane in range(lanes):
-            self._start_lane(replace(orders, lane=lane))
+        self._exits.callback(self._end_processes)  # Before the state is closed.
+        for client in range(clients):
+            self._start_client(replace(orders, client=client))
 
     def is_busy(self) -> bool:
-        """Return whether a lane still runs."""
-        return any(process.poll() is None for _, process in self._lanes)
+        """Return whether a client still runs."""
+        return any(process.poll() is None for _, process in self._clients)
 
     def kill_worker(self) -> int:
         """Kill one of the processes that serve requests; return how many were."""
@@ -143,16 +143,16 @@ class Site:
             if workers:
                 os.kill(int(random.choice(workers)), 9)
             return len(workers[:1])
-        at = random.randrange(len(self._lanes))
-        orders, process = self._lanes[at]
-        if process.poll() is not None or self.board.finished[orders.lane]:
+        at = random.randrange(len(self._clients))
+        orders, process = self._clients[at]
+        if process.poll() is not None or self.state.finished[orders.client]:
             return 0
         process.kill()
         process.wait()
-        if in_hand := self.board.in_hand[orders.lane]:
-            self.board.fate[orders.lane][in_hand - 1] |= UNANSWERED
-        del self._lanes[at]
-        self._start_lane(orders)
+        if in_hand := self.state.in_hand[orders.client]:
+            self.state.fate[orders.client][in_hand - 1] |= UNANSWERED
+        del self._clients[at]
+        self._start_client(orders)
         return 1
 
     def _vouch(self) -> None:
@@ -169,27 +169,27 @@ class Site:
             self.database.is_migrated = True
         self.database.clear()
 
-    def _start_lane(self, orders: Orders) -> None:
-        command = [sys.executable, "-m", "benchmarks.torture.lane", str(orders)]
+    def _start_client(self, orders: Orders) -> None:
+        command = [sys.executable, "-m", "benchmarks.torture.client", str(orders)]
         process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
-        self._lanes.append((orders, process))
+        self._clients.append((orders, process))
 
-    def _serve(self, board: Path, tokens: int) -> int:
+    def _serve(self, state: Path, tokens: int) -> int:
         port = free_port()
         command = [
             *(sys.executable, "-m", "gunicorn", "benchmarks.torture.wsgi"),
             *("--config", "python:benchmarks.torture.gunicorn_conf"),
             *("--bind", f"127.0.0.1:{port}"),
         ]
-        more = {"TORTURE_BOARD": str(board), "TORTURE_TOKENS": str(tokens)}
+        more = {"TORTURE_STATE": str(state), "TORTURE_TOKENS": str(tokens)}
         self._server = subprocess.Popen(command, env=self._environment | more, cwd=ROOT)
         return port
 
     def _end_processes(self) -> None:
-        for _, process in self._lanes:
+        for _, process in self._clients:
             process.kill()
             process.wait()
-        self._lanes = []
+        self._clients = []
         if self._server is not None:
             self._server.terminate()
             try:

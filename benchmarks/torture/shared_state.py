@@ -1,6 +1,6 @@
 """
-What is known of each token and of each lane, in a file that all processes map into memory, so
-that it outlives those that are killed.
+The state that all processes of a run share: what is known of each token and of each client, in
+a file that they map into memory, so that it outlives those that are killed.
 
 Each field has one writer at a time, so that nothing is locked.
 """
@@ -12,53 +12,55 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LANES = 8
-"""The most processes that a board has room for."""
+MOST_CLIENTS = 8
+"""The most processes that a shared state has room for."""
 
-# How the honest client of a token has fared.
+# What the owner of a token was told in the end.
 PENDING, ACCEPTED, REPLAYED, GAVE_UP = range(4)
 
 # What befell a token on the way, as bits.
 UNANSWERED, UNDECIDED, UNRELEASED, UNCOMMITTED, COLD, ROLLED_BACK = 1, 2, 4, 8, 16, 32
 
 _COUNTERS = ("position", "in_hand", "requests", "failures", "stall", "finished")
-_HEADER = 8 * LANES * (len(_COUNTERS) + 1)
+_HEADER = 8 * MOST_CLIENTS * (len(_COUNTERS) + 1)
 
 
-class Board:
+class SharedState:
     """
-    The board of a run with so many tokens.
+    The state of a run with so many tokens.
 
-    - ``offsets[lane]``: by how many seconds the clock of a lane is wrong.
-    - ``position[lane]``: the next token that a lane is to send.
-    - ``in_hand[lane]``: 1 + the token that it is sending, 0 for none.
-    - ``requests``, ``failures``, ``stall`` (longest, ms) and ``finished``, each by lane.
+    - ``offsets[client]``: by how many seconds the clock of a client is wrong.
+    - ``position[client]``: the next token that a client is to send.
+    - ``in_hand[client]``: 1 + the token that it is sending, 0 for none.
+    - ``requests``, ``failures``, ``stall`` (longest, ms) and ``finished``, each by client.
     - ``issued[token]``: when it was issued, in seconds since 1970; 0 before that.
     - ``outcome[token]``, ``generation[token]`` (a cold start asks for a new token) and
-      ``late[token]`` (whether the late replay is done). These four are written by the lane of
-      its honest client.
-    - ``fate[lane][token]``: what befell it, as this lane has seen it.
+      ``late[token]`` (whether the late replay is done). The client that owns the token writes
+      these four.
+    - ``fate[client][token]``: what befell it, as this client has seen it.
     """
 
     def __init__(self, path: Path, tokens: int) -> None:
         self.tokens = tokens
-        size = _HEADER + tokens * (4 + 3 + LANES)
+        size = _HEADER + tokens * (4 + 3 + MOST_CLIENTS)
         if not path.exists():
             with path.open("wb") as file:
                 file.truncate(size)
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), size)
         view = memoryview(self._map)
-        self.offsets = view[: 8 * LANES].cast("d")
+        self.offsets = view[: 8 * MOST_CLIENTS].cast("d")
         counters = [
-            view[8 * LANES * at : 8 * LANES * (at + 1)].cast("q")
+            view[8 * MOST_CLIENTS * at : 8 * MOST_CLIENTS * (at + 1)].cast("q")
             for at in range(1, len(_COUNTERS) + 1)
         ]
         self.position, self.in_hand, self.requests, self.failures, self.stall, self.finished = (
             counters
         )
         self.issued = view[_HEADER : _HEADER + 4 * tokens].cast("I")
-        columns = [view[_HEADER + tokens * n :][:tokens] for n in range(4, 4 + 3 + LANES)]
+        columns = [
+            view[_HEADER + tokens * n :][:tokens] for n in range(4, 4 + 3 + MOST_CLIENTS)
+        ]
         self.outcome, self.generation, self.late = columns[:3]
         self.fate = columns[3:]
         self._views = [view, self.offsets, self.issued, *counters, *columns]
@@ -66,8 +68,8 @@ class Board:
     def befell(self, token: int) -> int:
         """Return all that befell a token, as bits."""
         bits = 0
-        for lane in self.fate:
-            bits |= lane[token]
+        for client in self.fate:
+            bits |= client[token]
         return bits
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from jti_replay.signals import cache_failed
 
-HEADER = "X-Torture-Witness"
+HEADER = "X-Torture-Notes"
 RELEASE_FAILED, DATABASE_LOST = "release-failed", "database-lost"
 
 _seen = threading.local()
@@ -40,7 +40,7 @@ def _on_failure(reservation: Any = None, **kwargs: Any) -> None:
 cache_failed.connect(_on_failure)
 
 
-class WitnessMiddleware:
+class NotesMiddleware:
     """Sends along what was noted, as a header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
