@@ -152,9 +152,7 @@ class RemoteKeys:
             self._missed_at = Moment.now()
             return wait
         if self._fetch is not None:
-            if self._fetch.started.age < PATIENCE:
-                return self._wait(self._fetch, PATIENCE - self._fetch.started.age)
-            raise KeysUnavailable(f"{self._location} has not answered yet.")
+            return self._wait(self._fetch, max(0, PATIENCE - self._fetch.started.age))
         if self._failed_at > held.since:
             raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
         raise held.keys.unknown(token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -19,6 +20,7 @@ from tests.tokens.answers import (
     assert_unavailable,
 )
 from tests.tokens.clock import Clock
+from tests.tokens.doors import knock as sync_knock
 from tests.tokens.issuer import Issuer, respond
 from tests.tokens.keypairs import KeyPair
 
@@ -133,6 +135,18 @@ def test_what_is_wrong_with_an_answer_is_logged(
     issuer.answer = answer
     assert_unavailable(knock(first.sign()))
     assert says in error_in(caplog)
+
+
+def test_a_small_answer_cannot_fill_the_memory(issuer: Issuer, first: KeyPair) -> None:
+    """Of what it expands to, a mebibyte is read."""
+    issuer.answer = compressed(gzip.compress(b" " * 50_000_000))
+    tracemalloc.start()
+    try:
+        assert_unavailable(sync_knock(first.sign()))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_an_answer_of_just_the_limit_is_read(
