@@ -28,6 +28,7 @@ from django.core.cache.backends import locmem
 from . import (
     database_cost,
     dpop_cost,
+    framework_cost,
     machine,
     memory_cost,
     memory_size,
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Callable[[Extent], Any]] = {
     "request": lambda scale: {
         **request_cost.measure(scale.small_rounds),
         "DPoP": dpop_cost.measure(scale.small_rounds),
+        **framework_cost.measure(scale.small_rounds),
     },
 }
 """What is measured, in this order. Each gives a dict of tables; None if it has no server."""

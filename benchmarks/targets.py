@@ -8,6 +8,7 @@ from typing import Any
 
 from .database_cost import RESERVE as DATABASE_RESERVE
 from .designs import LOCMEM, OURS, OURS_FLOATS
+from .framework_cost import INTEGRATION
 from .pauses import CONTROL
 from .redis_cost import ARESERVE, RELEASE, RESERVE, VOUCHED
 from .request_cost import RESERVE as RESERVE_JTI
@@ -170,6 +171,15 @@ TARGETS = (
         "%",
         10,
         _added("request", "DPoP", RESERVE_JTI, "ratio"),
+    ),
+    *(
+        Target(
+            f"{framework}: the integration / the decorator",
+            "x",
+            1.05,
+            _at("request", framework, INTEGRATION, "ratio"),
+        )
+        for framework in ("REST framework", "django-ninja")
     ),
     Target("stretch: in-memory reserve / floor, 1,000,000 live", "x", 2.5, _new(10**6, OURS)),
 )
