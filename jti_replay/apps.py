@@ -1,5 +1,6 @@
 """What is set up when Django starts."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.apps import AppConfig
@@ -7,6 +8,7 @@ from django.core import checks
 from django.core.signals import setting_changed
 
 from . import conf
+from .backends.checks import load_backend
 from .checks import check_deployment, check_settings, check_stores
 
 
@@ -27,6 +29,18 @@ class JTIReplayConfig(AppConfig):
         checks.register(check_stores, checks.Tags.database)
         setting_changed.connect(follow_settings)
         transaction_rolled_back.connect(release_rolled_back)
+        import_backends()
+
+
+def import_backends() -> None:
+    """
+    Import the backends of the caches, so that the first request does not wait for it.
+
+    Some import a client library, which takes half a second, and no ``timeout`` bounds that.
+    """
+    for _, params in conf.entries(conf.caches()):
+        with suppress(ImportError):  # The checks say so, and each use of the cache.
+            load_backend(params.get("BACKEND"))
 
 
 def follow_settings(*, setting: str, **kwargs: Any) -> None:

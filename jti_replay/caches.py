@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.connection import BaseConnectionHandler, ConnectionProxy
 from django.utils.module_loading import import_string
 
-from jti_replay.backends.checks import NO_DEFAULT, check_cache, check_section
+from jti_replay.backends.checks import NO_CLIENT, NO_DEFAULT, check_cache, check_section
 from jti_replay.conf.forks import new_lock
 from jti_replay.conf.refusal import refuse_errors
 
@@ -56,7 +56,11 @@ class ReplayCacheHandler(_Handler):
             made = vars(self._connections)
             if alias not in made:
                 params = self.settings[alias]
-                refuse_errors(check_cache(alias, params))
+                # A client that cannot be made is a failing store: that runs code and reads
+                # files of others, which may work again.
+                refuse_errors(
+                    error for error in check_cache(alias, params) if error.id != NO_CLIENT
+                )
                 made[alias] = import_string(params["BACKEND"])(alias, params)
             return cast("BaseReplayCache", made[alias])
 

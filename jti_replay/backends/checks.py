@@ -14,6 +14,7 @@ from jti_replay.reservation.cold_start import ACCEPT, CHOICES, REFUSE
 
 WHERE = f'{conf.SETTING}["CACHES"]'
 NO_DEFAULT = "jti_replay.E003"
+NO_CLIENT = "jti_replay.E036"
 KNOWN_KEYS = ("BACKEND", "LOCATION", "TTL", "COLD_START", "OPTIONS")
 BUILT_IN = (
     "jti_replay.backends.memory.InMemoryCache",

@@ -15,6 +15,7 @@ from django.test import RequestFactory
 
 from jti_replay import replay_cache, signals
 from jti_replay.decorators import reserve_jti
+from tests.backends.flawed import Sound
 from tests.models import Work
 from tests.tokens.keypairs import keypair
 from tests.tokens.tokens import CACHES, SECRET, assembled, signed
@@ -389,16 +390,18 @@ def test_without_a_block_the_claim_lasts_for_its_lease(settings: Any) -> None:
 
 
 def test_a_store_that_is_gone_at_the_end_keeps_the_claim(
-    make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+    make_site: Callable[..., Site], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer stands, and the event may run again after the lease."""
     site = make_site(OPTIONS={"lease": 60})
+    sound = {"BACKEND": "tests.backends.flawed.Sound"}
+    settings.JTI_REPLAY = settings.JTI_REPLAY | {"CACHES": {"default": sound}}
 
     def answer(request: Any) -> HttpResponse:
         def fail(*args: Any) -> None:
             raise OSError("gone")
 
-        monkeypatch.setattr(type(replay_cache._connections["default"]), "add", fail)
+        monkeypatch.setattr(Sound, "add", fail)
         return accepted(request)
 
     site.answer = answer

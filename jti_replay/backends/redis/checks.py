@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
+from jti_replay.backends.checks import NO_CLIENT
 from jti_replay.conf.rules import check_seconds, wrong_type
 
 from .options import RedisOptions
@@ -144,7 +145,7 @@ def _unusable_settings(alias: str, location: str, error: Exception) -> CheckMess
         hint=f"Correct settings.CACHES[{location!r}], or set LOCATION to another alias. A "
         "CLIENT_CLASS that spreads keys over servers by itself, such as ShardClient, cannot "
         "be used; a Redis Cluster can, by OPTIONS['client_factory'].",
-        id="jti_replay.E036",
+        id=NO_CLIENT,
     )
 
 

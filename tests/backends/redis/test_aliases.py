@@ -210,3 +210,32 @@ def test_a_cluster_whose_url_cannot_be_read_is_refused(settings: Any) -> None:
         settings, {"BACKEND": DJANGO, "LOCATION": "host:6379"}, OPTIONS=options
     ).check(app_configs=None)
     assert error.id == "jti_replay.E036"
+
+
+def test_a_client_that_cannot_be_made_is_a_failure(settings: Any, call: Call) -> None:
+    """To make one runs code and reads files of others, which may work again."""
+    alias = {
+        "BACKEND": DJANGO_REDIS,
+        "LOCATION": ["redis://h/0", "redis://h/1"],
+        "OPTIONS": {"CLIENT_CLASS": "django_redis.client.ShardClient"},
+    }
+    use(settings, alias)
+    with pytest.raises(CacheError, match="NotImplementedError"):
+        call(replay_cache, "reserve", "a")
+
+
+def test_the_first_request_imports_no_client_library() -> None:
+    """No time limit would bound that, so it is done when Django starts."""
+    code = f"""
+import sys
+import django
+from django.conf import settings
+caches = {{"default": {{"BACKEND": "{BACKEND}"}}, "wrong": {{"BACKEND": "no.such"}}, "": 7}}
+settings.configure(JTI_REPLAY={{"CACHES": caches}}, INSTALLED_APPS=["jti_replay"])
+django.setup()
+assert "redis.asyncio" in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr

@@ -36,6 +36,7 @@ class RedisClients:
         self._lock = new_lock()
         self._store: Store | None = None
         self._pid = 0
+        self._is_tried = False
 
     # What is asked of a store, for threads and for event loops.
 
@@ -108,6 +109,11 @@ class RedisClients:
 
     def _amake(self) -> AsyncStore:
         connector = self._connector
+        if not self._is_tried:
+            # A class that fails in threads, and that no client of a loop is made of, may ask
+            # for what only it would do.
+            connector.try_settings()
+            self._is_tried = True
         if connector.is_cluster:
             return AsyncCluster(connector.async_cluster, connector.wait)
         return AsyncServer(LoopConnections(connector.async_pool(), connector.wait))
