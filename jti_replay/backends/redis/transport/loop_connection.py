@@ -41,8 +41,6 @@ class LoopConnection(Base):
     async def connect(self) -> None:
         """Connect, or wait until this is done. It goes on if the call is cancelled."""
         if self._making is None:
-            if self.is_connected:
-                return
             self._making = asyncio.create_task(self._make())
             self._making.add_done_callback(_retrieve)
         making = self._making

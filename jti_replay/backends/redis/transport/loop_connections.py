@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from redis.asyncio import ConnectionPool
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ResponseError, TimeoutError
 
@@ -31,6 +32,9 @@ class LoopConnections:
     def __init__(self, pool: Any, wait: float) -> None:  # redis-py does not give its types.
         self._pool = pool
         self._wait = wait
+        # Those that are connected and free, as for threads.
+        self._ready: list[Any] = []
+        self._keeps_ready = type(pool) is ConnectionPool
         self._free = asyncio.Semaphore(pool.max_connections)
         pool.connection_class = loop_connection_class(pool.connection_class)
 
@@ -60,19 +64,20 @@ class LoopConnections:
     async def _exchange(
         self, commands: Sequence[Command], call: Call, limit: asyncio.Timeout
     ) -> list[Any]:
-        connection = self._pool.get_available_connection()
+        connection = self._ready.pop() if self._ready else self._pool.get_available_connection()
         try:
-            await self._connect(connection, call, limit)
+            if not await _is_usable(connection, call):
+                await self._connect(connection, call, limit)
             return await self._send(connection, commands, call)
         finally:
-            await self._pool.release(connection)
+            if self._keeps_ready and connection.is_ready:
+                self._ready.append(connection)
+            else:
+                await self._pool.release(connection)
 
     async def _connect(self, connection: Any, call: Call, limit: asyncio.Timeout) -> None:
-        if connection.made_at < call.fresh_since:
-            await connection.disconnect(nowait=True)
         if connection.is_ready:
-            await self._pool.ensure_connection(connection)
-            return
+            await connection.disconnect(nowait=True)
         loop, start = asyncio.get_running_loop(), time.monotonic()
         limit.reschedule(loop.time() + call.time_left())
         await self._pool.ensure_connection(connection)
@@ -99,6 +104,15 @@ class LoopConnections:
         if is_from_replica(replies[0]):
             await connection.disconnect(nowait=True)
         return replies
+
+
+async def _is_usable(connection: Any, call: Call) -> bool:
+    """Return whether it is connected, as far as can be told without sending anything."""
+    return (
+        connection.is_ready
+        and connection.made_at >= call.fresh_since
+        and not await connection.can_read()
+    )
 
 
 async def _reply(connection: Any) -> Any:
