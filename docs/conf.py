@@ -19,7 +19,11 @@ author = "The django-jti-replay maintainers"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build"]
+# The pages are also where they stood in 1.0.0, for links from elsewhere.
+exclude_patterns = [
+    "_build",
+    *(page.name for page in Path(__file__).parent.glob("*.md") if page.is_symlink()),
+]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 

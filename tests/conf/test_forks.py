@@ -28,7 +28,6 @@ EXPECTED = {
     "jti_replay.backends.memory.table.Table.lock",
     "jti_replay.backends.redis.transport.clients.RedisClients._lock",
     "jti_replay.caches.ReplayCacheHandler._lock",
-    "jti_replay.rollback.bound_transactions._lock",
     "jti_replay.tokens.discovery.DiscoveredKeys._lock",
     "jti_replay.tokens.jwks.RemoteKeys._lock",
 }
