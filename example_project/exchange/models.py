@@ -1,10 +1,10 @@
-"""What the exchange writes down."""
+"""What the endpoints write down."""
 
 from django.db import models
 
 
 class AuditRow(models.Model):
-    """That a credential was given, when, to whom, and for which token."""
+    """A token that was taken: when, its subject and its jti."""
 
     at = models.DateTimeField(auto_now_add=True)
     subject = models.TextField()

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from issuer.tokens import mint
+from issuer.tokens import LIFETIME, mint
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--subject", default="repo:octo/app")
-        parser.add_argument("--lifetime", type=int, default=300, help="in seconds")
+        parser.add_argument("--lifetime", type=int, default=LIFETIME, help="in seconds")
         parser.add_argument("--count", type=int, default=1)
 
     def handle(self, *, subject: str, lifetime: int, count: int, **options: Any) -> None:

@@ -1,0 +1,149 @@
+"""A real Chromium, and the example project that it visits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.test_example import VARIABLES, demo
+
+SCREENSHOTS = "JTI_REPLAY_SCREENSHOTS"
+"""The environment variable that asks for new pictures in docs/images."""
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PASSWORD = "of the operator in a test"
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-lcd-text",  # Its coloured edges double the size of a picture.
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test for want of a program, or fail where it is to be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true, but there is no {what}", pytrace=False)
+    pytest.skip(f"no {what}")
+
+
+@dataclass
+class Visitor:
+    """A page of a browser, and what it is asked about."""
+
+    page: Any
+    url: str
+
+    def open(self, path: str) -> Any:
+        """Open a page of the site."""
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def press(self, label: str, answer: str) -> None:
+        """Press a button, and expect that the next answer begins so."""
+        from playwright.sync_api import expect
+
+        answers = self.page.locator("#answers li")
+        before = answers.count()
+        self.page.get_by_role("button", name=label, exact=True).click()
+        expect(answers).to_have_count(before + 1)
+        expect(answers.nth(before)).to_contain_text(answer)
+
+    def looks_right(self, picture: str = "") -> None:
+        """Let axe-core look at the page in both schemes, and take pictures if asked to."""
+        for scheme in ("dark", "light"):
+            self.page.emulate_media(color_scheme=scheme)
+            found = self.page.evaluate("axe.run()")["violations"]
+            assert [(each["id"], each["nodes"][0]["html"]) for each in found] == [], scheme
+            if picture and os.environ.get(SCREENSHOTS):
+                IMAGES.mkdir(exist_ok=True)
+                self.page.screenshot(path=IMAGES / f"{picture}-{scheme}.png")
+
+    def fits(self) -> None:
+        """Look whether a narrow window needs to be scrolled sideways."""
+        before = self.page.viewport_size
+        self.page.set_viewport_size({"width": 320, "height": 640})
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= 320
+        self.page.set_viewport_size(before)
+
+
+@pytest.fixture(scope="package")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The example project with an operator, served by a process of its own."""
+    variables = {k: v for k, v in VARIABLES.items() if k != "JTI_REPLAY_REDIS_URL"}
+    variables["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    project = demo.Example(sys.executable, variables, tmp_path_factory.mktemp("example"))
+    with project.running():
+        operator = ("--username=operator", "--email=operator@example.com")
+        project.run("createsuperuser", "--noinput", *operator)
+        yield project
+
+
+@pytest.fixture(scope="package")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script of axe-core."""
+    npm = shutil.which("npm")
+    if npm is None:
+        missing("npm, which fetches axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "pack", "axe-core@4", "--silent"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    archives = list(folder.glob("*.tgz"))
+    if not archives:
+        missing(f"axe-core: {done.stderr}")
+    shutil.unpack_archive(archives[0], folder, filter="data")
+    return folder / "package" / "axe.min.js"
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Any]:
+    """The browser."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    executable = shutil.which("chromium")
+    if executable is None:
+        missing("chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*SWITCHES])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(chromium: Any, example: Any, axe: Path) -> Iterator[Visitor]:
+    """A person with a browser. Nothing on a page fails unseen."""
+    context = chromium.new_context(
+        reduced_motion="reduce",
+        viewport={"width": 1280, "height": 800},
+    )
+    context.add_init_script(path=axe)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(message.text)
+            if message.type == "error" and "the server responded with" not in message.text
+            else None
+        ),
+    )
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith(example.url) else faults.append(asked.url),
+    )
+    yield Visitor(page, example.url)
+    context.close()
+    assert faults == []
