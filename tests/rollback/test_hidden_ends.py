@@ -157,3 +157,18 @@ def test_a_bind_to_a_lost_connection_raises_and_releases(
         release_on_rollback(reservation, postgres)
     connections[postgres].close()
     assert replay_cache.reserve("a")
+
+
+def test_a_driver_that_was_closed_tells_nothing(
+    postgres: str, make_attempt: Callable[..., Attempt]
+) -> None:
+    """Whether the transaction was open until then is not known."""
+    attempt = make_attempt(postgres, "decorator")
+
+    def work(reservation: Reservation) -> None:
+        connections[postgres].connection.close()
+        attempt.store()
+
+    assert attempt.run(work) is not None
+    connections[postgres].close()
+    assert not attempt.was_released()

@@ -113,3 +113,26 @@ def test_a_refused_query_leaves_the_flags_of_django(using: str) -> None:
             assert seen == [flags()]
     finally:
         transaction.set_autocommit(True, using)
+
+
+def test_a_refused_rollback_leaves_the_savepoints(using: str) -> None:
+    """Within a block, Django refuses rollback(), and the block goes on."""
+    with failing_block(using):
+        assert release_on_rollback(replay_cache.reserve("a"), using)
+        with transaction.atomic(using):
+            with pytest.raises(transaction.TransactionManagementError):
+                transaction.rollback(using)
+            Work.objects.using(using).create(name="inner")
+        assert Work.objects.using(using).exists()
+    assert replay_cache.reserve("a")
+
+
+def test_a_close_in_memory_leaves_the_savepoints(transactional_db: None) -> None:
+    """An in-memory database is not closed, and its transaction goes on."""
+    with transaction.atomic("memory"):
+        assert release_on_rollback(replay_cache.reserve("a"), "memory")
+        with transaction.atomic("memory"):
+            connections["memory"].close()
+            Work.objects.using("memory").create(name="inner")
+    assert Work.objects.using("memory").exists()
+    assert replay_cache.reserve("a") is None

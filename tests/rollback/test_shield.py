@@ -17,8 +17,9 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from jti_replay import CacheError, release_on_rollback, replay_cache, signals
+from jti_replay import CacheError, Reservation, release_on_rollback, replay_cache, signals
 from jti_replay.decorators import reserve_jti
+from jti_replay.reservation import dispatch
 from tests.models import Work
 from tests.rollback.attempts import Attempt
 from tests.rollback.blocks import BlockFailed, failing_block
@@ -309,8 +310,11 @@ def test_manual_transactions_are_shielded_too(using: str, doom: Callable[[str], 
     assert Work.objects.using(using).filter(name__in=["before", "after"]).count() == 2
 
 
-def test_a_connection_that_a_receiver_closes_is_closed(attempt: Attempt) -> None:
+def test_a_connection_that_a_receiver_closes_is_closed(
+    using: str, make_attempt: Callable[..., Attempt]
+) -> None:
     """The transaction is gone, and Django knows."""
+    attempt = make_attempt(using, "decorator")
     database = connections[attempt.using]
 
     def close() -> None:
@@ -318,9 +322,16 @@ def test_a_connection_that_a_receiver_closes_is_closed(attempt: Attempt) -> None
         with suppress(Error):
             database.cursor().execute("SELECT 1")
 
+    marks = []
+
+    def work(reservation: Reservation) -> None:
+        marks.append(database.needs_rollback)
+        attempt.store()
+
     with receiving(signals.jti_reserved, close):
-        raised = attempt.run(lambda reservation: attempt.store())
+        raised = attempt.run(work)
     closes = attempt.using != "memory"
+    assert marks == [closes]
     assert (raised is not None) is closes
     assert attempt.stored() is not closes
 
@@ -396,3 +407,39 @@ def test_a_cancelled_reserve_gives_the_jti_back(is_async: bool, transactional_db
         async_to_sync(cancel)()
         assert not connection.execute_wrappers
     assert replay_cache.reserve("a")
+
+
+def test_receivers_that_cannot_run_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A second event loop in Django's thread cannot use that thread, which is no error."""
+
+    def run_nested() -> None:
+        asyncio.run(dispatch.asend(signals.jti_reserved, sender=None))
+
+    called: list[bool] = []
+    with receiving(signals.jti_reserved, partial(called.append, True)):
+        asyncio.run(sync_to_async(run_nested)())
+    assert not called
+    assert "did not reach all of its receivers" in caplog.text
+
+
+def test_a_lost_event_loop_leaves_no_shield(transactional_db: None) -> None:
+    """A coroutine that is closed while receivers run cannot wait for anything."""
+    started = asyncio.Event()
+    database = connections["default"]
+
+    async def wait(**kwargs: Any) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    async def lose() -> None:
+        sending = dispatch.asend(signals.jti_reserved, sender=None)
+        step = sending.send(None)
+        while not started.is_set():
+            await asyncio.wait([step])
+            step = sending.send(None)
+        assert database.execute_wrappers
+        sending.close()
+
+    with connected(signals.jti_reserved, wait), transaction.atomic():
+        async_to_sync(lose)()
+        assert not database.execute_wrappers

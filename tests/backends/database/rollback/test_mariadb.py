@@ -149,6 +149,20 @@ def test_a_lost_connection_gives_the_token_back(attempt: Attempt) -> None:
     assert attempt.was_released()
 
 
+def test_a_statement_that_finds_the_connection_lost_gives_back(attempt: Attempt) -> None:
+    """What would have committed did not run."""
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        kill(attempt)
+        WAYS["mysql"]["TRUNCATE"](connections[attempt.using].cursor())
+
+    assert isinstance(attempt.run(work), Error)
+    connections[attempt.using].close()
+    assert not attempt.stored()
+    assert attempt.was_released()
+
+
 def test_a_connection_lost_at_commit_uses_the_token_up(attempt: Attempt) -> None:
     """Whether the COMMIT was carried out is not known."""
 
