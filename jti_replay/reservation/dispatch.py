@@ -47,14 +47,14 @@ async def _asend_shielded(signal: Signal, arguments: dict[str, Any]) -> None:
         # The transactions are those of the thread in which Django runs a task's sync code.
         is_raised = await sync_to_async(shield.raise_)()
         await signal.asend_robust(**arguments)
+        if is_raised:
+            await _lower(shield)
     except GeneratorExit:
         shield.lower()  # The event loop is gone: nothing can be awaited any more.
         raise
     except BaseException:
         await _lower(shield)
         raise
-    if is_raised:
-        await _lower(shield)
 
 
 async def _lower(shield: Shield) -> None:

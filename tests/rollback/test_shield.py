@@ -433,10 +433,9 @@ def test_a_lost_event_loop_leaves_no_shield(transactional_db: None) -> None:
 
     async def lose() -> None:
         sending = dispatch.asend(signals.jti_reserved, sender=None)
-        step = sending.send(None)
-        while not started.is_set():
-            await asyncio.wait([step])
-            step = sending.send(None)
+        await asyncio.wait([sending.send(None)])  # For the shield.
+        sending.send(None)
+        await started.wait()
         assert database.execute_wrappers
         sending.close()
 
