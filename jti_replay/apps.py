@@ -44,7 +44,7 @@ def import_backends() -> None:
 
 
 def follow_settings(*, setting: str, **kwargs: Any) -> None:
-    """Build caches and profiles anew when a test changes their settings."""
+    """Forget caches and profiles when a test changes their settings."""
     if setting in conf.FOLLOWED_SETTINGS:
         from .caches import replay_caches
         from .profiles import reset

@@ -51,7 +51,7 @@ class ReplayCacheHandler(_Handler):
         return cast("dict[str, Any]", caches)
 
     def create_connection(self, alias: str) -> BaseReplayCache:
-        """Make the cache, unless another thread has made it meanwhile."""
+        """Make the cache, unless another thread has made it."""
         with self._lock:
             made = vars(self._connections)
             if alias not in made:
@@ -71,7 +71,7 @@ class ReplayCacheHandler(_Handler):
                 backend.close()
 
     def reset(self) -> None:
-        """Let all caches go, what they remember in memory too, to build them anew."""
+        """Forget all caches, and what they remember in memory. The next use makes new ones."""
         self.close_all()
         with self._lock:
             self.__dict__.pop("settings", None)

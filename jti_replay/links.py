@@ -43,9 +43,9 @@ def make_token(
     """
     Return the token of a new link, signed for a profile of the kind ``"link"``.
 
-    ``claims`` are what the view is to know, such as ``{"sub": "7"}``; whoever has the link can
-    read them. ``lifetime`` is in seconds, or a timedelta; by default it is ``MAX_LIFETIME`` of
-    the profile.
+    ``claims`` are what the view is to know, such as ``{"sub": "7"}``; anyone who has the link
+    can read them. ``lifetime`` is in seconds, or a timedelta; by default it is
+    ``MAX_LIFETIME`` of the profile.
 
     Raises :exc:`ValueError` for claims that the token has of its own (iss, aud, iat, exp,
     jti), and for a lifetime that the profile would refuse, :exc:`TypeError` for claims that

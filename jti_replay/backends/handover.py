@@ -30,8 +30,8 @@ async def add_in_thread(
     """
     Call ``add`` in a thread, and return what it returns.
 
-    If the caller is cancelled meanwhile, the thread removes what it has added, by its owner
-    token.
+    If the caller is cancelled before it ends, the thread removes what it has added, by its
+    owner token.
     """
     # Which came first, the end of the thread's work or that of the wait: setdefault() is
     # atomic, so that both agree on it.

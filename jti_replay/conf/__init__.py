@@ -16,14 +16,14 @@ DEFAULT_CACHES: dict[str, Any] = {
 """The caches of a project that names none."""
 
 FOLLOWED_SETTINGS = frozenset({SETTING, "CACHES", "DATABASES"})
-"""The settings whose change makes caches and profiles be built anew."""
+"""The settings whose change makes the app forget its caches and profiles."""
 
 
 def section(name: str, default: Any) -> Any:
     """Return a part of ``JTI_REPLAY`` as it stands there, right or wrong."""
     configured = getattr(settings, SETTING, {})
     if not isinstance(configured, dict):
-        return configured  # Its type is what is wrong; whoever checks it will say so.
+        return configured  # Its type is wrong, which the checks say.
     return configured.get(name, default)
 
 

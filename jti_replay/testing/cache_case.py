@@ -93,7 +93,7 @@ class CacheCase(_Base):
     def _assert_seen(self, jti: str, *, until: float) -> None:
         reservation = self.cache.reserve(jti)
         if reservation is not None:
-            # On a slow machine the deadline may have passed meanwhile.
+            # On a slow machine the deadline may have passed by now.
             self.assertGreaterEqual(time.time(), until, "An entry was forgotten too early.")
             reservation.release()
 

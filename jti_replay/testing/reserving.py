@@ -38,7 +38,7 @@ class ReservingTests(CacheCase):
                 self.assertIsNotNone(self.cache.reserve(jti))
 
     def test_a_jti_is_released_by_its_name(self) -> None:
-        """An operator frees an entry whoever holds it, and is told if there is none."""
+        """An operator frees an entry of any owner, and is told if there is none."""
         for aio in (False, True):
             with self.subTest(asynchronous=aio):
                 jti = new_jti()

@@ -141,7 +141,7 @@ class DatabaseCache(BaseReplayCache):
         return self._number("backlog")
 
     def purge(self, batch: int = PURGE_BATCH) -> int:
-        """Delete so many expired rows at the most. Return how many there were."""
+        """Delete at most ``batch`` expired rows. Return how many there were."""
         with self._connection() as connection:
             is_beside = self._table.statements(connection).writes_beside
             if not (is_beside and in_transaction(connection)):
