@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.checks import run_checks
+from jwt.warnings import InsecureKeyLengthWarning
 
 from jti_replay import replay_cache, replay_caches
-from tests.tokens.keypairs import keypair
+from tests.tokens.keypairs import KeyPair, keypair
 from tests.tokens.tokens import CACHES, SECRET, assembled, signed
 
 from .sending import Site, nothing_happened, said
@@ -208,7 +210,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claims_that_violate_a_clause(settings: Any, site: Site, name: str) -> None:
-    """C6 to C13: invalid_client, and nothing is reserved."""
+    """C6 to C13: invalid_client (C17), and nothing is reserved."""
     profile = PROFILE | {"KEY": SECRET}
     settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"clients": profile}}
     assert said(site.post(form(assertion(**CLAIMS[name])))) == (400, "invalid_client")
@@ -269,6 +271,23 @@ def test_c21_the_key_fits_the_algorithm(make_site: Callable[..., Site]) -> None:
     claims = {"iss": CLIENT, "sub": CLIENT, "aud": SERVER, "exp": now + 60, "jti": "es"}
     token = signed(claims, key=pair.private, algorithm="ES256", header={"kid": "k"})
     assert said(site.post(form(token))) == (200, None)
+
+
+@pytest.mark.parametrize("as_set", [False, True], ids=["jwk", "set"])
+def test_c20_a_short_rsa_key_verifies_nothing(
+    make_site: Callable[..., Site], as_set: bool
+) -> None:
+    """C20: the client is refused, or the server's own key is at fault."""
+    private = rsa.generate_private_key(65537, 1024)
+    pair = KeyPair(private, "RS256", "k")
+    site = make_site(KEY=Keys.find if as_set else lambda *_: pair.jwk(), ALGORITHMS=["RS256"])
+    Keys.keys = [pair.jwk()]
+    now = int(time.time())
+    claims = {"iss": CLIENT, "sub": CLIENT, "aud": SERVER, "exp": now + 60, "jti": "short"}
+    with pytest.warns(InsecureKeyLengthWarning):
+        token = signed(claims, key=private, algorithm="RS256", header={"kid": "k"})
+    assert said(site.post(form(token)))[0] in (400, 503)
+    assert nothing_happened(site)
 
 
 class Keys:

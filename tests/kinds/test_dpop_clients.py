@@ -27,7 +27,7 @@ from requests_oauth2client import DPoPToken, OAuth2Client, PrivateKeyJwt
 
 from jti_replay import replay_cache
 from jti_replay.decorators import reserve_jti
-from tests.test_readme import blocks_of, text_of
+from tests.docs.pages import blocks_of, text_of
 from tests.tokens.tokens import CACHES
 
 from .dpop_client import ORIGIN, PATH, TOKEN_ENDPOINT, request

@@ -12,7 +12,7 @@ import time_machine
 from jwcrypto.jwk import JWK
 
 from jti_replay import replay_cache
-from tests.test_readme import text_of
+from tests.docs.pages import text_of
 from tests.tokens.keypairs import KeyPair, keypair
 from tests.tokens.tokens import assembled, base64url
 

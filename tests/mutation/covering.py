@@ -13,7 +13,7 @@ from coverage import CoverageData
 
 from .plugin import DURATIONS
 
-SHARED = ("tests/backends/test_conformance.py", "tests/test_readme.py")
+SHARED = ("tests/backends/test_conformance.py", "tests/docs/test_docs.py")
 MOST = 60
 """Tests that one mutant is tried with."""
 

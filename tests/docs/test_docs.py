@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import unittest
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
 
 from jti_replay import checks, replay_cache, signals
 from jti_replay.backends import checks as caches
@@ -20,84 +16,7 @@ from jti_replay.backends.memory import InMemoryCache
 from jti_replay.backends.redis import RedisCache
 from jti_replay.profiles import checks as profiles
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted(
-    page for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] if not page.is_symlink()
-)
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def text_of(name: str) -> str:
-    return (ROOT / name).read_text()
-
-
-def blocks_of(name: str, beginning: str) -> list[str]:
-    return [code for _, code in BLOCK.findall(text_of(name)) if code.startswith(beginning)]
-
-
-def test_the_quick_start_works_when_it_is_pasted(tmp_path: Path) -> None:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
-    variables.pop("DJANGO_SETTINGS_MODULE", None)
-
-    def python(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env=variables,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    python("-m", "django", "startproject", "quickstart", ".")
-    for name in ("settings", "urls"):
-        with (tmp_path / "quickstart" / f"{name}.py").open("a") as file:
-            file.write(blocks_of("README.md", f"# {name}.py")[0])
-    (tmp_path / "mint.py").write_text(blocks_of("README.md", "# mint.py")[0])
-    (tmp_path / "twice.py").write_text(
-        "import sys\n"
-        "from django.test import Client\n"
-        "client = Client(enforce_csrf_checks=True, SERVER_NAME='localhost')\n"
-        "for token in sys.stdin.read().split() * 2:\n"
-        "    headers = {'Authorization': f'Bearer {token}'}\n"
-        "    answer = client.post('/exchange', headers=headers)\n"
-        "    print(answer.status_code, answer.content.decode())\n"
-    )
-    assert "no issues" in python("manage.py", "check")
-    sent = subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", (tmp_path / "twice.py").read_text()],
-        cwd=tmp_path,
-        env=variables,
-        input=python("mint.py"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    first, second = sent.stdout.strip().splitlines()[-2:]
-    assert first == '200 {"hello": "job 42"}'
-    assert second.startswith("401 ")
-    assert "already been used" in second
-
-
-SETTINGS_BLOCKS = [
-    pytest.param(code, id=f"{document.name}-{number}")
-    for document in DOCUMENTS
-    for number, code in enumerate(blocks_of(str(document.relative_to(ROOT)), "# settings.py"))
-]
-
-
-@pytest.mark.parametrize("code", SETTINGS_BLOCKS)
-def test_the_settings_that_are_shown_pass_the_checks(code: str, settings: Any) -> None:
-    names: dict[str, Any] = {"INSTALLED_APPS": []}
-    exec(code, names)
-    for name in filter(str.isupper, names):
-        if name not in ("INSTALLED_APPS", "DATABASES"):
-            setattr(settings, name, names[name])
-    found = run_checks(include_deployment_checks=True)
-    of_ours = {message.id for message in found if str(message.id).startswith("jti_replay")}
-    assert of_ours == ({"jti_replay.W001"} if replay_cache.is_shared is False else set())
+from .pages import DOCUMENTS, blocks_of, text_of
 
 
 def test_the_backend_that_is_shown_passes_the_conformance_test(
@@ -163,8 +82,8 @@ def test_every_setting_is_documented() -> None:
     known = {*caches.KNOWN_KEYS, *profiles.KNOWN_KEYS}
     for backend in (DatabaseCache, InMemoryCache, RedisCache):
         known |= backend.known_options
-    for document in ("README.md", "docs/reference/settings.md"):
-        assert [name for name in known if name not in text_of(document)] == []
+    page = text_of("docs/reference/settings.md")
+    assert [name for name in known if name not in page] == []
 
 
 def test_the_defaults_are_as_documented() -> None:
@@ -183,7 +102,7 @@ def test_the_defaults_are_as_documented() -> None:
         f"| `LEEWAY` | seconds | `{DEFAULT_LEEWAY}` |",
         f"| `MAX_LIFETIME` | seconds | `{DEFAULT_MAX_LIFETIME}` |",
     ):
-        assert row in text_of("README.md")
+        assert row in text_of("docs/reference/settings.md")
 
 
 def test_the_times_of_key_fetches_are_as_documented() -> None:
@@ -203,8 +122,8 @@ def test_the_times_of_key_fetches_are_as_documented() -> None:
 def test_every_signal_is_documented() -> None:
     names = [name for name, value in vars(signals).items() if hasattr(value, "send_robust")]
     names.remove("Signal")
-    for document in ("README.md", "docs/reference/signals.md"):
-        assert [name for name in names if f"`{name}`" not in text_of(document)] == []
+    page = text_of("docs/reference/signals.md")
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
