@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unittest
 from pathlib import Path
@@ -33,6 +34,27 @@ def test_the_backend_that_is_shown_passes_the_conformance_test(
     tests.run(result)
     assert result.testsRun > 10
     assert [trace for _, trace in result.errors + result.failures] == []
+
+
+def test_a_kind_of_ones_own_takes_20_lines() -> None:
+    """That it works, the session on its page shows."""
+    (code,) = blocks_of("docs/how-to/own-kind.md", "# shop/vouchers.py")
+    assert len([line for line in code.splitlines()[1:] if line.strip()]) <= 20
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/recipes.md"])
+def test_the_figures_of_a_cache_that_forgets(page: str) -> None:
+    """They are those that were measured."""
+    results = json.loads(text_of("benchmarks/results/reliability.json"))["results"]
+    twice = {
+        run["fault"]: f"{run['accepted_twice']:,}"
+        for run in results
+        if (run["setup"], run["through"], run["tokens"]) == ("plain", "direct", 2000)
+    }
+    assert f"{twice['Redis evicts']} " in text_of(page)
+    if page == "README.md":
+        assert f"{twice['Redis evicts']} of 2,000 tokens" in text_of(page)
+        assert f"{twice['Redis killed']} when it was killed" in text_of(page)
 
 
 def test_the_receiver_that_is_shown_hears_of_a_replay(
