@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -107,6 +109,12 @@ def test_one_reservation_is_shown_and_cannot_be_changed(location: str) -> None:
     assert client.get(f"{LIST}no-digest/change/").status_code == 302
 
 
+def order(*keys: str, confirmed: bool = True) -> dict[str, Any]:
+    """Return the form that releases jtis, as the list or the page that asks again sends it."""
+    form: dict[str, Any] = {"action": "release", "_selected_action": list(keys)}
+    return form | {"post": "yes"} if confirmed else form
+
+
 def test_a_release_is_told_and_logged(location: str) -> None:
     reservations = [replay_cache.reserve(jti, namespace="issuer") for jti in "abc"]
     told: list[Any] = []
@@ -115,11 +123,7 @@ def test_a_release_is_told_and_logged(location: str) -> None:
         told.append((kwargs["alias"], kwargs["namespace"], kwargs["digest"]))
 
     with connected(jti_released, receiver):
-        page = sign_in("view", "delete").post(
-            LIST,
-            {"action": "release", "_selected_action": [key("a"), key("b")]},
-            follow=True,
-        )
+        page = sign_in("view", "delete").post(LIST, order(key("a"), key("b")), follow=True)
     assert "Released 2 jtis." in page.content.decode()
     assert sorted(told) == sorted(
         ("default", "issuer", each.digest) for each in reservations[:2] if each
@@ -129,6 +133,95 @@ def test_a_release_is_told_and_logged(location: str) -> None:
     )
     assert replay_cache.reserve("a", namespace="issuer")
     assert replay_cache.reserve("c", namespace="issuer") is None
+
+
+def test_a_release_is_asked_about_first(location: str) -> None:
+    """The page says what will be released, and its form does it."""
+    for jti in "ab":
+        assert replay_cache.reserve(jti, namespace="issuer")
+    client = sign_in("view", "delete")
+    page = client.post(LIST, order(key("a"), confirmed=False))
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert key("a")[:16] in text
+    assert key("b")[:16] not in text
+    assert LogEntry.objects.count() == 0
+    assert replay_cache.reserve("a", namespace="issuer") is None
+    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', text))
+    assert client.post(LIST, fields).status_code == 302
+    assert replay_cache.reserve("a", namespace="issuer")
+
+
+def test_too_many_are_not_released_at_once(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django takes no form of a thousand fields, and no one reads such a page."""
+    monkeypatch.setattr("jti_replay.admin.reserved_jti.MOST_AT_ONCE", 1)
+    for jti in "ab":
+        assert replay_cache.reserve(jti, namespace="issuer")
+    client = sign_in("view", "delete")
+    for confirmed in (True, False):
+        form = order(key("a"), key("b"), confirmed=confirmed)
+        page = client.post(LIST, form, follow=True)
+        assert "Select at most 1 jtis." in page.content.decode()
+    assert replay_cache.reserve("a", namespace="issuer") is None
+
+
+def shown(client: Client, jtis: str, **parameters: str) -> str:
+    """Return which of these jtis the list shows."""
+    text = client.get(LIST, parameters).content.decode()
+    return "".join(jti for jti in jtis if any(f"/{key(jti, n)}/" in text for n in NAMES))
+
+
+NAMES = ("issuer", "link:invite", "\u00fcber")
+
+
+def test_the_list_is_filtered_by_namespace(location: str) -> None:
+    """The namespaces of the live reservations are offered."""
+    for jti, namespace in zip("abc", NAMES, strict=True):
+        assert replay_cache.reserve(jti, namespace=namespace)
+    assert replay_cache.reserve("d")
+    client = sign_in("view")
+    assert "?namespace=link%3Ainvite" in client.get(LIST).content.decode()
+    assert shown(client, "abc") == "abc"
+    assert shown(client, "abc", namespace="link:invite") == "b"
+    assert shown(client, "abc", namespace="of none") == ""
+    assert shown(client, "abc", q="LINK:") == "b"
+
+
+def test_many_namespaces_are_not_offered(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each DPoP client has one of its own. They can be searched for."""
+    monkeypatch.setattr("jti_replay.admin.filters.MOST_NAMESPACES", 2)
+    for jti, namespace in zip("abc", NAMES, strict=True):
+        assert replay_cache.reserve(jti, namespace=namespace)
+    client = sign_in("view")
+    assert "?namespace=" not in client.get(LIST).content.decode()
+    assert shown(client, "abc", q="issuer") == "a"
+
+
+def test_the_list_is_filtered_by_expiry(location: str) -> None:
+    """By the clock of the database, within a time."""
+    now = time.time()
+    for jti, seconds in (("a", 400), ("b", 4000), ("c", 100_000)):
+        assert replay_cache.reserve(jti, now + seconds, namespace="issuer")
+    client = sign_in("view")
+    assert shown(client, "abc", expires_within="60") == ""
+    assert shown(client, "abc", expires_within="3600") == "a"
+    assert shown(client, "abc", expires_within="86400") == "ab"
+    assert shown(client, "abc", expires_within="nonsense") == "abc"
+
+
+def test_a_digest_of_a_log_line_is_found(location: str) -> None:
+    """Whole, or as short as logs and signals have it."""
+    for jti in "abc":
+        assert replay_cache.reserve(jti, namespace="issuer")
+    client = sign_in("view")
+    assert shown(client, "abc", q=key("b")[:16]) == "b"
+    assert shown(client, "abc", q=f" {key('b').upper()} ") == "b"
+    assert shown(client, "abc", q="0" * 16) == ""
+    assert shown(client, "abc", q=key("b")[:15]) == ""
 
 
 LONGEST = "i" * 254
@@ -155,8 +248,7 @@ def test_the_signal_has_the_true_namespace_or_none(
         told.append((kwargs["namespace"], kwargs["digest"]))
 
     with connected(jti_released, receiver):
-        order = {"action": "release", "_selected_action": [key("a", namespace)]}
-        sign_in("view", "delete").post(LIST, order)
+        sign_in("view", "delete").post(LIST, order(key("a", namespace)))
     assert told == [(expected, key("a", namespace)[:16])]
 
 
@@ -182,7 +274,7 @@ def test_a_release_needs_the_permission_to_delete(
 ) -> None:
     assert replay_cache.reserve("a", namespace="issuer")
     client = sign_in(*permissions)
-    client.post(LIST, {"action": "release", "_selected_action": [key("a")]})
+    client.post(LIST, order(key("a")))
     client.post(f"{LIST}{key('a')}/delete/", {"post": "yes"})
     client.post(LIST, {"action": "delete_selected", "_selected_action": [key("a")]})
     assert replay_cache.reserve("a", namespace="issuer") is None
@@ -211,7 +303,7 @@ def test_a_release_that_fails_is_shown(
     with connected(cache_failed, receiver), transaction.atomic(postgres):
         other_session.set_autocommit(False)
         other_session.cursor().execute("SELECT 1 FROM jti_replay_reservedjti FOR UPDATE")
-        page = client.post(LIST, {"action": "release", "_selected_action": [key("a")]})
+        page = client.post(LIST, order(key("a")))
         other_session.rollback()
         transaction.set_rollback(True, using=postgres)
     assert page.status_code == 302

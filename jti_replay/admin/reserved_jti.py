@@ -1,24 +1,27 @@
-"""The admin page on which operators see and release the reservations in a database."""
+"""The pages of the reserved jtis."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import BigIntegerField, F, QuerySet
 from django.db.models.expressions import RawSQL
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from jti_replay.backends.database import DatabaseCache
+from jti_replay.caches import replay_caches
+from jti_replay.exceptions import CacheError
+from jti_replay.models import ReservedJTI
 from jti_replay.reservation.digests import short_digest
 from jti_replay.reservation.retention import to_datetime
 
-from .caches import replay_caches
-from .exceptions import CacheError
-from .models import ReservedJTI
+from .filters import ExpiryFilter, NamespaceFilter, digest_range
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,18 +30,22 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = admin.ModelAdmin
 
+MOST_AT_ONCE = 500
+"""The number of jtis that can be released at once: so many fit into a form of Django's."""
+
 
 @admin.register(ReservedJTI)
 class ReservedJTIAdmin(_ModelAdmin):
     """
     Shows the live reservations in the database of the first DatabaseCache. They can be
     released, and not be made or changed. A namespace is shown escaped, and cut after 255
-    characters.
+    characters. A digest from a log line can be searched for.
     """
 
     list_display = ("short_digest", "namespace", "expires")
-    list_filter = ("namespace",)
+    list_filter = (NamespaceFilter, ExpiryFilter)
     search_fields = ("namespace",)
+    search_help_text = _("A namespace, or a digest as logs and signals have it.")
     ordering = ("expires_at",)
     fields = list_display
     readonly_fields = list_display
@@ -52,6 +59,15 @@ class ReservedJTIAdmin(_ModelAdmin):
         now = RawSQL(cache.clock, (), output_field=BigIntegerField())  # noqa: S611  # Ours.
         rows = ReservedJTI.objects.using(cache.location)
         return rows.alias(now=now).filter(expires_at__gt=F("now"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ReservedJTI], search_term: str
+    ) -> tuple[QuerySet[ReservedJTI], bool]:
+        """Look for a digest, or for a part of a namespace."""
+        digests = digest_range(search_term)
+        if digests is None:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(digest__gte=digests[0], digest__lte=digests[1]), False
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         """Leave out Django's own deletion, which would be a second name for release."""
@@ -71,9 +87,33 @@ class ReservedJTIAdmin(_ModelAdmin):
         return to_datetime(reserved.expires_at / 1000)
 
     @admin.action(description=_("Release the selected jtis"), permissions=["delete"])
-    def release(self, request: HttpRequest, queryset: QuerySet[ReservedJTI]) -> None:
-        """Give jtis back, so that their tokens are accepted again."""
-        selected = list(queryset)
+    def release(
+        self, request: HttpRequest, queryset: QuerySet[ReservedJTI]
+    ) -> HttpResponse | None:
+        """Give jtis back, so that their tokens are accepted again, once that is confirmed."""
+        selected = list(queryset[: MOST_AT_ONCE + 1])
+        if len(selected) > MOST_AT_ONCE:
+            message = _("Select at most %d jtis.") % MOST_AT_ONCE
+            self.message_user(request, message, messages.ERROR)
+        elif request.POST.get("post") != "yes":
+            return self._confirmation(request, selected)
+        else:
+            self._release_all(request, selected)
+        return None
+
+    def _confirmation(
+        self, request: HttpRequest, selected: list[ReservedJTI]
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Release jtis"),
+            "opts": self.model._meta,
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "selected": [(each.pk, self.short_digest(each), each) for each in selected],
+        }
+        return TemplateResponse(request, "jti_replay/release_confirmation.html", context)
+
+    def _release_all(self, request: HttpRequest, selected: list[ReservedJTI]) -> None:
         released: list[ReservedJTI] = []
         try:
             released.extend(reserved for reserved in selected if _release(reserved))
