@@ -56,6 +56,7 @@ TEMPLATES = [
         },
     }
 ]
+TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 ROOT_URLCONF = "example.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
