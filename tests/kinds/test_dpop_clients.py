@@ -5,19 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-import jwt
 import pytest
 import requests
-from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpResponse, JsonResponse
 from django.urls import path
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
@@ -26,15 +20,22 @@ from jwcrypto.jws import JWS
 from requests_oauth2client import DPoPToken, OAuth2Client, PrivateKeyJwt
 
 from jti_replay import replay_cache
-from jti_replay.decorators import reserve_jti
 from tests.docs.pages import blocks_of, text_of
 from tests.tokens.tokens import CACHES
 
+from .authorization_server import (
+    CLIENT_KEY,
+    at_resource,
+    at_token_endpoint,
+    clients,
+    things,
+    token,
+)
 from .dpop_client import ORIGIN, PATH, TOKEN_ENDPOINT, request
 from .sending import Site, said
+from .serving import serving
 
 ALGORITHMS = ["ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256", "PS256"]
-SECRET = "a secret of the tests, of 32 bytes or more"
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -99,81 +100,16 @@ def test_proofs_of_other_libraries_pass_once(
     assert said(site.send(request(text))) == (400, "invalid_dpop_proof")
 
 
-class Silent(WSGIRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
-@contextmanager
-def serving(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
-    """Serve views over HTTP on a free loopback port, and yield the origin."""
-    settings.ROOT_URLCONF = tuple(urlpatterns)
-    server = make_server("127.0.0.1", 0, WSGIHandler(), handler_class=Silent)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@reserve_jti("token", atomic=False)
-@reserve_jti("clients", atomic=False)
-def token(request: Any) -> HttpResponse:
-    """Issue an access token that is bound to the key of the client."""
-    now = int(time.time())
-    content = {
-        "iss": "https://as.example.com",
-        "aud": "https://api.example.com",
-        "sub": request.client_id,
-        "exp": now + 60,
-        "cnf": {"jkt": request.dpop_jkt},
-    }
-    text = jwt.encode(content, SECRET, "HS256", headers={"typ": "at+jwt"})
-    return JsonResponse({"access_token": text, "token_type": "DPoP", "expires_in": 60})
-
-
-@reserve_jti("api", atomic=False)
-def things(request: Any) -> HttpResponse:
-    return JsonResponse({"hello": request.access_token_claims["sub"]})
-
-
-def client_key(header: Any, content: Any) -> Any:
-    return CLIENT_KEY.export_public(as_dict=True) if content["sub"] == "client 1" else None
-
-
-CLIENT_KEY = JWK.generate(kty="EC", crv="P-256", kid="first")
-
-
 @pytest.mark.parametrize("nonces", [False, True])
 def test_a_client_of_another_project_gets_through(settings: Any, *, nonces: bool) -> None:
     """It authenticates with an assertion, and retries with the nonces that it is given."""
-    access_token = {
-        "ISSUER": "https://as.example.com",
-        "AUDIENCE": "https://api.example.com",
-        "ALGORITHMS": ["HS256"],
-        "KEY": SECRET,
-    }
     with serving(settings, [path("token", token), path("things", things)]) as origin:
         settings.JTI_REPLAY = {
             "CACHES": CACHES,
             "PROFILES": {
-                "token": {
-                    "KIND": "dpop",
-                    "OPTIONS": {"at": "token_endpoint", "origin": origin, "nonces": nonces},
-                },
-                "clients": {
-                    "KIND": "client_assertion",
-                    "AUDIENCE": origin,
-                    "ALGORITHMS": ["ES256"],
-                    "KEY": client_key,
-                },
-                "api": {
-                    "KIND": "dpop",
-                    "OPTIONS": {"access_token": access_token, "nonces": nonces},
-                },
+                "token": at_token_endpoint(origin, nonces=nonces),
+                "clients": clients(origin),
+                "api": at_resource(nonces=nonces),
             },
         }
         client = OAuth2Client(

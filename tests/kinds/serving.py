@@ -1,0 +1,31 @@
+"""Views served over HTTP, for clients that are no part of this project."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from django.core.handlers.wsgi import WSGIHandler
+
+
+class Silent(WSGIRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def serving(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
+    """Serve views over HTTP on a free loopback port, and yield the origin."""
+    settings.ROOT_URLCONF = tuple(urlpatterns)
+    server = make_server("127.0.0.1", 0, WSGIHandler(), handler_class=Silent)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
