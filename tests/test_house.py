@@ -6,23 +6,21 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ("jti_replay", "benchmarks", "example_project")
-FOLDERS = (*SOURCES, "tests")
+FOLDERS = ("jti_replay", "benchmarks", "example_project", "tests")
 LONGEST_FILE = 350
 LONGEST_FUNCTION = 50
 MOST_ROOT_MODULES = 12
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
-def files(folders: tuple[str, ...] = FOLDERS) -> list[Path]:
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+def files() -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def test_no_file_is_long() -> None:
     """A file holds one idea, and fits into a few screens."""
     lengths = {
-        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
-        for path in files(SOURCES)
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files()
     }
     assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.http import HttpResponse
-from django.test import AsyncClient, Client
+from django.test import Client
 from django.urls import clear_url_caches, path
-from ninja import NinjaAPI, Router, Schema
+from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.throttling import BaseThrottle
 
 from jti_replay import replay_cache
 from jti_replay.contrib.ninja import JTIAuth, TokenRefused, add_exception_handlers
 from jti_replay.decorators import reserve_jti
-from tests.models import Work
+from tests.contrib.ninja_site import Site
 from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
-
-
-class Body(Schema):
-    number: int
 
 
 class Full(BaseThrottle):
@@ -35,51 +29,6 @@ class Full(BaseThrottle):
 
     def wait(self) -> float:
         return 60
-
-
-class Site:
-    """An API with one operation, sync or async, and the clients of both."""
-
-    def __init__(self, settings: Any, is_async: bool) -> None:
-        self._settings = settings
-        self._is_async = is_async
-        self.api = NinjaAPI(urls_namespace=f"api {id(self)}")
-        self.requests: list[Any] = []
-        self.answer: Callable[[Any], Any] = lambda request: {"sub": request.auth.get("sub")}
-
-    def post(self, auth: Any = None, decorate: Any = None, **options: Any) -> None:
-        """Give the API an operation that takes a body."""
-
-        def sync(request: Any, body: Body) -> Any:
-            self.requests.append(request)
-            return self.answer(request)
-
-        async def async_(request: Any, body: Body) -> Any:  # Body is text here.
-            return sync(request, body)
-
-        view: Any = async_ if self._is_async else sync
-        view = decorate(view) if decorate else view
-        self.api.post("/", auth=auth or JTIAuth(), **options)(view)
-
-    def send(
-        self, headers: Any = None, body: Any = '{"number": 1}', method: str = "post"
-    ) -> Any:
-        self._settings.ROOT_URLCONF = (path("", self.api.urls),)
-        clear_url_caches()
-        options = {"content_type": "application/json", "headers": headers or {}}
-        if not self._is_async:
-            client = Client(raise_request_exception=False)
-            return getattr(client, method)("/", body, **options)
-
-        async def send() -> Any:
-            client = AsyncClient(raise_request_exception=False)
-            response = await getattr(client, method)("/", body, **options)
-            # The loop goes on after the answer.
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            await asyncio.gather(*others)
-            return response
-
-        return asyncio.run(send())
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -286,57 +235,6 @@ def test_djangos_cache_does_not_answer_for_it(settings: Any) -> None:
     assert [Client().get("/", headers=headers).status_code for _ in range(2)] == [200, 401]
 
 
-@pytest.mark.django_db(transaction=True, databases="__all__")
-@pytest.mark.parametrize("atomic_requests", [False, True])
-def test_the_decorator_below_rolls_back(
-    settings: Any, using: str, atomic_requests: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It sits inside Ninja's try, and opens a transaction of its own."""
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
-    monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", atomic_requests)
-    site = Site(settings, is_async=False)
-    failures = [HttpError(409, "no")]
-
-    def answer(request: Any) -> Any:
-        Work.objects.using(using).create(name="work")
-        if failures:
-            raise failures.pop()
-        return {}
-
-    site.answer = answer
-    site.api.post("/")(reserve_jti(using=using)(_plain(site)))
-    headers = bearer(signed())
-    statuses = []
-    for _ in range(3):
-        Work.objects.using(using).all().delete()
-        statuses.append(site.send(headers).status_code)
-    # Ninja answers, so that the transaction of the request commits what it holds.
-    assert statuses == ([409, 401, 401] if atomic_requests else [409, 200, 401])
-
-
-def _plain(site: Site) -> Any:
-    def operation(request: Any) -> Any:
-        return site.answer(request)
-
-    return operation
-
-
-@pytest.mark.django_db(transaction=True, databases="__all__")
-def test_a_rollback_of_the_request_releases(
-    settings: Any, using: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The auth object binds to the transaction of ATOMIC_REQUESTS."""
-    from django.db import transaction
-
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
-    monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", True)
-    site = Site(settings, is_async=False)
-    site.answer = lambda request: transaction.set_rollback(True, using) or {}
-    site.post(auth=JTIAuth(using=using))
-    headers = bearer(signed())
-    assert [site.send(headers).status_code for _ in range(2)] == [200, 200]
-
-
 def test_the_private_parts_of_ninja_are_there() -> None:
     """Each that is used is named here, so that an upgrade says what broke."""
     from ninja.operation import Operation, PathView
@@ -350,8 +248,8 @@ def test_a_security_event_is_taken_by_the_decorator(settings: Any) -> None:
     """Whichever form the operation gives its status in."""
     from ninja import Status
 
-    from tests.kinds.test_security_event import PROFILE as FEED
-    from tests.kinds.test_security_event import TYPE, event
+    from tests.kinds.security_events import PROFILE as FEED
+    from tests.kinds.security_events import TYPE, event
 
     settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": FEED}}
     site, token = Site(settings, is_async=False), event()
@@ -368,8 +266,8 @@ def test_a_status_in_a_tuple_is_read(settings: Any) -> None:
     """Ninja deprecates it, and takes it."""
     from django.test import RequestFactory
 
-    from tests.kinds.test_security_event import PROFILE as FEED
-    from tests.kinds.test_security_event import TYPE, event
+    from tests.kinds.security_events import PROFILE as FEED
+    from tests.kinds.security_events import TYPE, event
 
     settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": FEED}}
     for answer, kept in (((500, {}), 0), ((202, {}), 1), ({}, 1)):

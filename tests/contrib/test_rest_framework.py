@@ -5,53 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.test import Client
 from django.utils.decorators import method_decorator
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle, UserRateThrottle
+from rest_framework.throttling import UserRateThrottle
 from rest_framework.versioning import URLPathVersioning
 from rest_framework.views import APIView
 
 from jti_replay import replay_cache, signals
 from jti_replay.contrib.rest_framework import JTIAuthentication, SingleUse, TokenUser
 from jti_replay.decorators import reserve_jti
+from tests.contrib.exchange import Elsewhere, Exchange, Serve, variant
 from tests.kinds.sending import Site
-from tests.models import Work
 from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
 
-Serve = Callable[[Any], Client]
-
-
-@pytest.fixture(autouse=True)
-def _settings(settings: Any) -> None:
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE, "ci": PROFILE}}
-    settings.REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None}
-
-
-class Exchange(APIView):
-    authentication_classes: Any = [JTIAuthentication]
-    permission_classes: Any = [IsAuthenticated]
-
-    def get(self, request: Any) -> Response:
-        return Response({"sub": request.user.pk, "jti": request.auth["jti"]})
-
-    def post(self, request: Any) -> Response:
-        assert request.jti_reservation.jti == request.auth["jti"]
-        return Response({"sub": request.user.pk})
-
-
-def variant(**attributes: Any) -> Any:
-    """Return the view with other attributes."""
-    return type("Variant", (Exchange,), attributes).as_view()
+pytestmark = pytest.mark.usefixtures("rest_framework")
 
 
 def decorated(response: Any) -> tuple[int, Any, dict[str, str]]:
@@ -174,13 +149,6 @@ def test_the_browsable_api_asks_once(serve: Serve, settings: Any) -> None:
         signals.jti_reserved.disconnect(note)
         signals.jti_replayed.disconnect(note)
     assert len(reserved) == 3
-
-
-class Elsewhere(BaseAuthentication):
-    """Another package that authenticates by the same token."""
-
-    def authenticate(self, request: Any) -> Any:
-        return TokenUser({"sub": "u"}), None
 
 
 def test_single_use_admits_what_another_class_knows(serve: Serve) -> None:
@@ -325,71 +293,6 @@ def test_a_token_user_has_no_permissions() -> None:
     assert user == TokenUser({"sub": "job 1", "scope": "x"})
     assert user != TokenUser({"sub": "job 2"})
     assert hash(user) == hash(TokenUser({"sub": "job 1", "scope": "x"}))
-
-
-class Full(SimpleRateThrottle):
-    def __init__(self) -> None:
-        pass
-
-    def allow_request(self, request: Any, view: Any) -> bool:
-        return False
-
-    def wait(self) -> float:
-        return 60
-
-
-def failing(error: Any, using: str) -> Any:
-    def post(self: Any, request: Any) -> NoReturn:
-        Work.objects.using(using).create(name="work")
-        raise error
-
-    return post
-
-
-@pytest.mark.django_db(transaction=True, databases="__all__")
-@pytest.mark.parametrize("gate", ["class", "permission"])
-@pytest.mark.parametrize("atomic_requests", [False, True])
-def test_failures_release_under_atomic_requests(
-    serve: Serve,
-    using: str,
-    atomic_requests: bool,
-    gate: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Exceptions, validation errors, 403 and 429. Without it the jti stays used."""
-    setting = connections[using].settings_dict
-    monkeypatch.setitem(setting, "ATOMIC_REQUESTS", atomic_requests)
-    auth = type("Auth", (JTIAuthentication,), {"using": using})
-    once = type("Once", (SingleUse,), {"using": using})
-    gates = {
-        "class": {"authentication_classes": [auth]},
-        "permission": {"authentication_classes": [Elsewhere], "permission_classes": [once]},
-    }[gate]
-    failures = [
-        ({"post": failing(ValidationError("no"), using)}, 400),
-        ({"post": failing(LookupError(), using)}, 500),
-        ({"throttle_classes": [Full]}, 429),
-    ]
-    if gate == "class":
-        failures.append(({"permission_classes": [IsAdminUser]}, 403))
-    for attributes, status in failures:
-        Work.objects.using(using).all().delete()
-        client, headers = serve(variant(**gates | attributes)), bearer(signed())
-        answers = []
-        for _ in range(2):
-            answers.append(client.post("/", headers=headers).status_code)
-            assert not (atomic_requests and Work.objects.using(using).exists())
-        assert answers == ([status] * 2 if atomic_requests else [status, 401])
-
-
-@pytest.mark.django_db(transaction=True, databases="__all__")
-@pytest.mark.parametrize("using", ["default"], indirect=True)
-def test_what_commits_keeps(serve: Serve, using: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under ATOMIC_REQUESTS the reservation is bound to the request's transaction."""
-    monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", True)
-    client, headers = serve(Exchange.as_view()), bearer(signed())
-    answers = [client.post("/", headers=headers).status_code for _ in range(2)]
-    assert answers == [200, 401]
 
 
 def test_a_profile_that_is_not_there_is_found_by_check(settings: Any) -> None:

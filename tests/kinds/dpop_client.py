@@ -20,6 +20,7 @@ from tests.tokens.tokens import base64url, signed
 ORIGIN, PATH = "https://api.example.com", "/things"
 SERVER = "https://as.example.com"
 KEY = keypair("ES256", "client")
+RSA = keypair("RS256", "client")
 SERVER_KEY = keypair("ES256", "server")
 
 CHALLENGE = re.compile(
@@ -123,3 +124,7 @@ def refused(response: Any, code: str = "invalid_dpop_proof") -> str:
     assert response["Cache-Control"] == "no-store"
     assert "DPoP-Nonce" not in response
     return str(body["error_description"])
+
+
+def with_jwk(jwk: Any, **changes: Any) -> str:
+    return proof(header={"jwk": jwk}, **changes)

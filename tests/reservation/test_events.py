@@ -14,12 +14,12 @@ from django.test import RequestFactory
 
 from jti_replay import CacheError, CacheFull, replay_cache, signals
 from jti_replay.backends.memory import InMemoryCache
-from jti_replay.reservation.digests import jti_digest
 from tests.backends.flawed import CannotRelease, Down
+from tests.reservation.names import DIGEST, JTI, NAMESPACE
 
-JTI = "a jti that nobody may read"
-NAMESPACE = "https://issuer.example\nforged: line\r\u2028\x1b[0m"
-DIGEST = jti_digest(NAMESPACE, JTI).hex()[:16]
+pytestmark = pytest.mark.usefixtures("cache_of_two")
+
+Call = Callable[..., Any]
 
 ALL = {
     "jti_reserved": signals.jti_reserved,
@@ -28,16 +28,8 @@ ALL = {
     "cache_failed": signals.cache_failed,
 }
 
+
 Event = tuple[str, dict[str, Any]]
-Call = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def a_full_cache_of_two(settings: Any) -> None:
-    memory = "jti_replay.backends.memory.InMemoryCache"
-    settings.JTI_REPLAY = {
-        "CACHES": {"default": {"BACKEND": memory, "OPTIONS": {"max_entries": 2}}}
-    }
 
 
 @pytest.fixture(params=["to sync receivers", "to async receivers"])
@@ -64,22 +56,6 @@ def events(request: pytest.FixtureRequest) -> Iterator[list[Event]]:
     yield told
     for signal, receiver in connected:
         assert signal.disconnect(receiver)
-
-
-@pytest.fixture(params=["sync", "async"])
-def call(request: pytest.FixtureRequest) -> Call:
-    """Call a method of a cache or a reservation, or its asynchronous twin."""
-
-    def do(owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
-        if request.param == "sync":
-            return getattr(owner, name)(*args, **kwargs)
-
-        async def run() -> Any:
-            return await getattr(owner, f"a{name}")(*args, **kwargs)
-
-        return asyncio.run(run())
-
-    return do
 
 
 def told_of_failure(events: list[Event], sender: type, digest: str = DIGEST) -> dict[str, Any]:
@@ -293,61 +269,3 @@ async def test_an_async_receiver_decides_nothing_for_a_sync_call_on_an_event_loo
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 3
     assert JTI not in caplog.text
-
-
-# The log.
-
-
-def only_record(caplog: pytest.LogCaptureFixture) -> logging.LogRecord:
-    [record] = caplog.records
-    assert record.name == "jti_replay"
-    return record
-
-
-def assert_names_it_safely(message: str) -> None:
-    assert repr(NAMESPACE) in message
-    assert message.isprintable()
-    assert DIGEST in message
-    assert JTI not in message
-
-
-def test_a_reserve_and_a_release_log_nothing(
-    call: Call, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "jti_replay")
-    call(call(replay_cache, "reserve", JTI), "release")
-    assert caplog.records == []
-
-
-def test_a_replay_is_a_warning(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    replay_cache.reserve(JTI, namespace=NAMESPACE)
-    call(replay_cache, "reserve", JTI, namespace=NAMESPACE, profile="c\ni")
-    record = only_record(caplog)
-    assert record.levelno == logging.WARNING
-    assert_names_it_safely(record.getMessage())
-    assert r"profile='c\ni'" in record.getMessage()
-    assert "'default'" in record.getMessage()
-
-
-@pytest.mark.parametrize("operation", ["reserve", "release"])
-def test_a_failure_is_an_error(
-    call: Call, caplog: pytest.LogCaptureFixture, operation: str, settings: Any
-) -> None:
-    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": "tests.backends.flawed.Down"}}}
-    with pytest.raises(CacheError):
-        call(replay_cache, operation, JTI, namespace=NAMESPACE)
-    record = only_record(caplog)
-    assert record.levelno == logging.ERROR
-    assert_names_it_safely(record.getMessage())
-    assert f"failed to {operation}" in record.getMessage()
-    assert "OSError: down" in record.getMessage()
-
-
-def test_a_full_cache_is_an_error(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    replay_cache.reserve("1")
-    replay_cache.reserve("2")
-    with pytest.raises(CacheFull):
-        call(replay_cache, "reserve", JTI, namespace=NAMESPACE)
-    record = only_record(caplog)
-    assert record.levelno == logging.ERROR
-    assert_names_it_safely(record.getMessage())

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from inspect import iscoroutinefunction
 from operator import attrgetter
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import Error, connection, connections, transaction
+from django.db import Error, connections, transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
-from jti_replay import CacheError, Reservation, release_on_rollback, replay_cache, signals
+from jti_replay import CacheError, release_on_rollback, replay_cache, signals
 from jti_replay.decorators import reserve_jti
 from jti_replay.reservation import dispatch
 from tests.models import Work
-from tests.rollback.attempts import Attempt
 from tests.rollback.blocks import BlockFailed, failing_block
-from tests.rollback.signals import connected
+from tests.rollback.signals import connected, receiving
 from tests.rollback.tokens import PROFILE, bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
 
 TAKEN = "taken"
 
@@ -71,25 +69,6 @@ def doom(request: pytest.FixtureRequest, using: str) -> Callable[[str], None]:
     Work.objects.using(using).create(name=TAKEN)
     doom: Callable[[str], None] = request.param
     return doom
-
-
-@contextmanager
-def receiving(signal: Any, *functions: Callable[[], Any]) -> Iterator[None]:
-    """Connect receivers that call functions."""
-    with ExitStack() as stack:
-        for function in functions:
-            stack.enter_context(connected(signal, to_receiver(function)))
-        yield
-
-
-def to_receiver(function: Callable[[], Any]) -> Callable[..., Any]:
-    async def areceiver(**kwargs: Any) -> None:
-        await function()
-
-    def receiver(**kwargs: Any) -> None:
-        function()
-
-    return areceiver if iscoroutinefunction(function) else receiver
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["asks nothing", "asks"])
@@ -149,6 +128,7 @@ async def asend_failed() -> None:
 
 
 OTHER = "other"
+
 
 SENDERS = {
     "jti_reserved": send_reserved,
@@ -244,15 +224,6 @@ def test_a_failed_statement_of_before_stays_failed(postgres: str) -> None:
             connections[postgres].cursor().execute("SELECT 1")
 
 
-def test_what_receivers_write_goes_with_the_transaction(using: str) -> None:
-    """A row of a receiver is committed or rolled back like the others."""
-    create = partial(Work.objects.using(using).create, name="row")
-    for block, stays in ((failing_block(using), False), (transaction.atomic(using), True)):
-        with receiving(signals.jti_reserved, create), block:
-            assert replay_cache.reserve(f"{stays}")
-        assert Work.objects.using(using).filter(name="row").exists() is stays
-
-
 def test_a_receiver_suffers_nothing_from_another_one(
     using: str, doom: Callable[[str], None]
 ) -> None:
@@ -308,105 +279,6 @@ def test_manual_transactions_are_shielded_too(using: str, doom: Callable[[str], 
     finally:
         transaction.set_autocommit(True, using)
     assert Work.objects.using(using).filter(name__in=["before", "after"]).count() == 2
-
-
-def test_a_connection_that_a_receiver_closes_is_closed(
-    using: str, make_attempt: Callable[..., Attempt]
-) -> None:
-    """The transaction is gone, and Django knows."""
-    attempt = make_attempt(using, "decorator")
-    database = connections[attempt.using]
-
-    def close() -> None:
-        database.close()
-        with suppress(Error):
-            database.cursor().execute("SELECT 1")
-
-    marks = []
-
-    def work(reservation: Reservation) -> None:
-        marks.append(database.needs_rollback)
-        attempt.store()
-
-    with receiving(signals.jti_reserved, close):
-        raised = attempt.run(work)
-    closes = attempt.using != "memory"
-    assert marks == [closes]
-    assert (raised is not None) is closes
-    assert attempt.stored() is not closes
-
-
-def test_savepoints_of_receivers_are_not_counted(using: str) -> None:
-    """A project counts the queries of its receivers, and no others."""
-    create = partial(Work.objects.using(using).create, name="row")
-    with (
-        receiving(signals.jti_reserved, create),
-        transaction.atomic(using),
-        CaptureQueriesContext(connections[using]) as queries,
-    ):
-        assert release_on_rollback(replay_cache.reserve("a"), using)
-    assert [query["sql"].split()[0] for query in queries] == ["INSERT"]
-
-
-def interrupt(**kwargs: Any) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-def test_an_interrupted_receiver_leaves_the_transaction(using: str) -> None:
-    """The shield is lowered, and the jti is given back."""
-    database = connections[using]
-    with transaction.atomic(using):
-        with connected(signals.jti_reserved, interrupt), pytest.raises(KeyboardInterrupt):
-            replay_cache.reserve("a")
-        assert not database.execute_wrappers
-        assert replay_cache.reserve("a")
-
-
-def test_an_interrupted_receiver_does_not_stop_the_release(using: str) -> None:
-    """What was rolled back is released, though the receiver of the app does not run."""
-    signal = signals.transaction_rolled_back
-
-    def roll_back() -> None:
-        with transaction.atomic(using):
-            assert release_on_rollback(replay_cache.reserve("a"), using)
-            transaction.set_rollback(True, using=using)
-
-    with connected(signal, interrupt):
-        signal.receivers.insert(0, signal.receivers.pop())
-        signal.sender_receivers_cache.clear()
-        with pytest.raises(KeyboardInterrupt):
-            roll_back()
-    assert connections[using].get_autocommit()
-    assert not connections[using].execute_wrappers
-    assert replay_cache.reserve("a")
-
-
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_a_cancelled_reserve_gives_the_jti_back(is_async: bool, transactional_db: None) -> None:
-    """A task that is cancelled while receivers run leaves no entry and no shield."""
-    waiting = asyncio.Event()
-
-    async def wait(**kwargs: Any) -> None:
-        waiting.set()
-        await asyncio.sleep(60)
-
-    async def cancel() -> None:
-        loop = asyncio.get_running_loop()
-
-        def tell(**kwargs: Any) -> None:
-            loop.call_soon_threadsafe(waiting.set)
-
-        with connected(signals.jti_reserved, wait if is_async else tell):
-            task = asyncio.create_task(replay_cache.areserve("a"))
-            await waiting.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    with transaction.atomic():
-        async_to_sync(cancel)()
-        assert not connection.execute_wrappers
-    assert replay_cache.reserve("a")
 
 
 def test_receivers_that_cannot_run_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from .answers import assert_inside, assert_invalid, assert_nothing_reserved
 from .keypairs import keypair
-from .test_attacks import ORDER
+from .raw import ORDER
 from .tokens import base64url, good_claims, signed
 
 Knock = Callable[..., Any]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import time_machine
-from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jti_replay import CacheError, CacheFull, Reservation, replay_cache, replay_caches
+from jti_replay import CacheError, CacheFull, Reservation
 from jti_replay.backends.memory import InMemoryCache
 
 NOW = 1_700_000_000.25
@@ -319,45 +317,3 @@ def test_it_does_what_a_plain_dict_would_do(steps: list[tuple[str, str, float]])
                 holders[jti] = reservation
                 live[jti] = reservation.expires_at.timestamp()
             assert cache.count() == sum(end > time.time() for end in live.values())
-
-
-# Its settings.
-
-
-@pytest.mark.parametrize("max_entries", [0, -1, "5", 1.5, 1e6, True, False, None])
-def test_a_limit_that_is_no_positive_int_is_refused(max_entries: Any, settings: Any) -> None:
-    params = {
-        "BACKEND": "jti_replay.backends.memory.InMemoryCache",
-        "OPTIONS": {"max_entries": max_entries},
-    }
-    [error] = InMemoryCache("default", params).check()
-    assert error.id == "jti_replay.E014"
-    assert "max_entries" in error.msg
-    assert error.hint
-    settings.JTI_REPLAY = {"CACHES": {"default": params}}
-    with pytest.raises(ImproperlyConfigured, match="max_entries"):
-        replay_cache.reserve("a")
-
-
-def test_all_threads_have_the_same_cache(settings: Any) -> None:
-    settings.JTI_REPLAY = {}
-    seen: list[Any] = []
-
-    def look() -> None:
-        seen.append(replay_caches["default"])
-
-    threads = [threading.Thread(target=look) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {id(cache) for cache in seen} == {id(replay_caches["default"])}
-
-
-def test_two_aliases_share_nothing(settings: Any) -> None:
-    memory = {"BACKEND": "jti_replay.backends.memory.InMemoryCache"}
-    settings.JTI_REPLAY = {"CACHES": {"default": memory, "other": memory}}
-    assert replay_caches["default"].reserve("a")
-    assert replay_caches["other"].reserve("a")
-    assert replay_caches["other"].release("a") is True
-    assert replay_caches["default"].reserve("a") is None

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from jti_replay import CacheError
 from jti_replay.backends.memory import InMemoryCache
-
-START = 1_800_000_000
-
-
-class Clock:
-    now = float(START)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
-    return clock
+from tests.backends.memory.wall_clock import NOW, Clock
 
 
 @pytest.fixture
@@ -33,7 +16,7 @@ def cache(clock: Clock) -> InMemoryCache:
 
 def test_an_entry_outlives_a_clock_that_is_set_back(cache: InMemoryCache, clock: Clock) -> None:
     assert cache.reserve("a")
-    clock.now = START - 3600
+    clock.now = NOW - 3600
     assert cache.reserve("a") is None
     assert cache.count() == 1
 
@@ -42,11 +25,11 @@ def test_a_token_that_the_clock_brought_back_to_life_is_refused(
     clock: Clock,
 ) -> None:
     cache = InMemoryCache("default", {"TTL": 10, "OPTIONS": {"max_entries": 10}})
-    token = ("a", START + 60)
+    token = ("a", NOW + 60)
     assert cache.reserve(*token)
-    clock.now = START + 100  # Set forward by mistake: the entry has expired.
+    clock.now = NOW + 100  # Set forward by mistake: the entry has expired.
     assert cache.reserve("b")  # It makes room where the entry was.
-    clock.now = START + 5
+    clock.now = NOW + 5
     with pytest.raises(CacheError, match="clock was set back"):
         cache.reserve(*token)
 
@@ -54,42 +37,42 @@ def test_a_token_that_the_clock_brought_back_to_life_is_refused(
 def test_a_token_that_outlives_all_that_was_forgotten_is_still_told_apart(
     cache: InMemoryCache, clock: Clock
 ) -> None:
-    assert cache.reserve("short", START + 60)
-    assert cache.reserve("long", START + 600)
-    clock.now = START + 100
+    assert cache.reserve("short", NOW + 60)
+    assert cache.reserve("long", NOW + 600)
+    clock.now = NOW + 100
     assert cache.count() == 1
-    clock.now = START + 5
-    assert cache.reserve("long", START + 600) is None
-    assert cache.reserve("new", START + 600)
+    clock.now = NOW + 5
+    assert cache.reserve("long", NOW + 600) is None
+    assert cache.reserve("new", NOW + 600)
 
 
 def test_all_is_well_once_the_clock_has_caught_up(cache: InMemoryCache, clock: Clock) -> None:
-    assert cache.reserve("a", START + 60)
-    clock.now = START + 100
+    assert cache.reserve("a", NOW + 60)
+    clock.now = NOW + 100
     assert cache.count() == 0
-    clock.now = START + 5
+    clock.now = NOW + 5
     with pytest.raises(CacheError):
         cache.reserve("b")
-    clock.now = START + 61
+    clock.now = NOW + 61
     assert cache.reserve("b")
 
 
 def test_what_was_forgotten_cannot_be_released(cache: InMemoryCache, clock: Clock) -> None:
-    reservation = cache.reserve("a", START + 60)
+    reservation = cache.reserve("a", NOW + 60)
     assert reservation
-    clock.now = START + 100
+    clock.now = NOW + 100
     assert cache.count() == 0
-    clock.now = START + 5
+    clock.now = NOW + 5
     assert reservation.release() is False
     assert cache.count() == 0
 
 
 def test_an_entry_that_was_to_go_at_once_lives_until_the_next_second(clock: Clock) -> None:
     cache = InMemoryCache("default", {"TTL": 0})
-    assert cache.reserve("a", START - 60)
-    assert cache.reserve("a", START - 60) is None
+    assert cache.reserve("a", NOW - 60)
+    assert cache.reserve("a", NOW - 60) is None
     clock.now += 1
-    assert cache.reserve("a", START - 60)
+    assert cache.reserve("a", NOW - 60)
     assert cache.count() == 1
 
 

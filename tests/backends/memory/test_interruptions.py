@@ -2,86 +2,27 @@
 
 from __future__ import annotations
 
-import gc
-import math
-import os
 import signal
 import threading
 import time
-import warnings
-import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
 
-from jti_replay import CacheError, CacheFull
-from jti_replay.backends.memory import InMemoryCache, table
-from jti_replay.backends.memory.records import RECORD_SIZE
+from jti_replay import CacheFull
+from jti_replay.backends.memory import InMemoryCache
 from jti_replay.signals import jti_reserved
 from tests.backends.memory.interrupting import Interrupter, Interruption, each_place
+from tests.backends.memory.soundness import ISSUER, assert_sound, cache_with, reserve
+from tests.backends.memory.wall_clock import NOW, Clock
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-
-NOW = 1_800_000_000
-ISSUER = "https://issuer.example"
-
-
-class Clock:
-    now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
-    return clock
 
 
 def strike() -> NoReturn:
     raise Interruption
-
-
-def cache_with(*jtis: str, max_entries: int = 3, lifetime: int = 400) -> InMemoryCache:
-    cache = InMemoryCache("default", {"OPTIONS": {"max_entries": max_entries}})
-    for jti in jtis:
-        assert cache.reserve(jti, time.time() + lifetime, namespace=ISSUER)
-    return cache
-
-
-def entries(cache: InMemoryCache) -> int:
-    """Count what is there, instead of what the cache believes to be there."""
-    live = cache._table._live
-    return sum(
-        cell[at : at + RECORD_SIZE] >= live
-        for cell in cache._table._cells
-        for at in range(0, len(cell), RECORD_SIZE)
-    )
-
-
-def assert_sound(cache: InMemoryCache) -> None:
-    """Fail unless the lock is free and the numbers add up."""
-    free: list[bool] = []
-
-    def take() -> None:
-        free.append(cache._lock.acquire(timeout=5))
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    thread.join()
-    assert free == [True]
-    cache._lock._at_fork_reinit()  # type: ignore[attr-defined]  # That thread has it now.
-    assert cache.count() == entries(cache) == sum(cache._table._counts.values())
-
-
-def reserve(cache: InMemoryCache, jti: str) -> Any:
-    return cache.reserve(jti, time.time() + 400, namespace=ISSUER)
 
 
 async def areserve(cache: InMemoryCache, jti: str) -> Any:
@@ -204,101 +145,6 @@ def test_no_instruction_leaves_the_lock_held(clock: Clock) -> None:
     assert place > 100
 
 
-def test_a_call_that_comes_in_between_works_or_raises(clock: Clock) -> None:
-    """As that of a signal handler. Neither call disturbs the other, nor waits for it."""
-    outcomes: set[str] = set()
-
-    def work(interrupter: Interrupter) -> None:
-        nonlocal cache
-        cache = cache_with("a", max_entries=10)
-        inner.clear()
-        outer = interrupter.run(lambda: reserve(cache, "outer"))
-        assert outer
-        assert_sound(cache)
-        assert cache.count() == 2 + len(inner)
-        assert reserve(cache, "outer") is None
-        assert all(reservation.release() for reservation in (outer, *inner))
-
-    def come_in_between() -> None:
-        for call in (lambda: reserve(cache, "inner"), cache.count, lambda: cache.release("no")):
-            try:
-                result: Any = call()
-            except CacheError as error:
-                outcomes.add(str(error))
-            else:
-                outcomes.add("worked")
-                if not isinstance(result, int):
-                    inner.append(result)
-
-    cache = cache_with()
-    inner: list[Any] = []
-    assert each_place(work, come_in_between) > 10
-    assert len(outcomes) == 2
-    assert "worked" in outcomes
-    assert any("interrupts" in outcome for outcome in outcomes)
-
-
-def test_a_finalizer_may_use_the_cache() -> None:
-    """Finalizers and weakref callbacks run wherever garbage is collected."""
-    cache = cache_with(max_entries=100_000)
-    used = 0
-
-    def use(number: int) -> None:
-        nonlocal used
-        with suppress(CacheError):
-            assert reserve(cache, f"garbage {number}")
-            used += 1
-
-    class Cycle:
-        def __init__(self) -> None:
-            self.itself = self
-
-    threshold = gc.get_threshold()
-    gc.set_threshold(10)
-    try:
-        for number in range(2000):
-            weakref.finalize(Cycle(), use, number)
-            assert reserve(cache, f"{number}")
-    finally:
-        gc.set_threshold(*threshold)
-    gc.collect()
-    assert used > 100
-    assert_sound(cache)
-    assert cache.count() == 2000 + used
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_fork_may_come_in_between(clock: Clock) -> None:
-    """A handler may fork while its thread is in the cache. Both processes carry on."""
-    children: list[int] = []
-
-    def fork() -> None:
-        with warnings.catch_warnings():
-            # Python warns of a fork beside threads, which other tests may have left here.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            children.append(os.fork())
-
-    def work(interrupter: Interrupter) -> None:
-        cache = cache_with("a")
-        children.clear()
-        try:
-            reservation = interrupter.run(lambda: reserve(cache, "new"))
-            assert cache.count() == 2
-            assert reserve(cache, "new") is None
-            assert reservation.release()
-            assert_sound(cache)
-        except BaseException:
-            if children == [0]:
-                os._exit(1)
-            raise
-        if children == [0]:
-            os._exit(0)
-        for child in children:
-            assert os.waitpid(child, 0)[1] == 0
-
-    assert each_place(work, fork) > 10
-
-
 def test_a_time_limit_strikes_at_any_moment() -> None:
     """Real signals: what was reserved is known to a caller, and all else can be reserved."""
 
@@ -332,31 +178,6 @@ def test_a_time_limit_strikes_at_any_moment() -> None:
     assert all(
         reserve(cache, f"{tried}") for tried in {*range(1, number + 1)} - {*map(int, won)}
     )
-
-
-def test_a_call_from_within_another_is_refused(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same thread is in the table already, and waits for nobody."""
-    refused: list[CacheError] = []
-
-    def ceil(number: float) -> int:
-        for call in (
-            partial(reserve, cache, "inner"),
-            cache.count,
-            partial(cache.release, "a"),
-        ):
-            with pytest.raises(CacheError, match="interrupts") as caught:
-                call()
-            refused.append(caught.value)
-        return math.ceil(number)
-
-    cache = cache_with("a")
-    monkeypatch.setattr(table, "math", SimpleNamespace(ceil=ceil, floor=math.floor))
-    assert reserve(cache, "outer")
-    monkeypatch.undo()
-    assert len(refused) == 3
-    assert cache.count() == 2
 
 
 def test_an_interrupted_wait_for_the_lock_leaves_it_to_its_holder() -> None:

@@ -1,0 +1,60 @@
+"""The keys of DPoP proofs, and the kinds that take no proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from jwcrypto.jwk import JWK
+
+from tests.tokens.keypairs import KeyPair
+from tests.tokens.tokens import base64url
+
+from .dpop_client import (
+    ACCESS_TOKEN,
+    KEY,
+    ORIGIN,
+    RSA,
+    TOKEN_ENDPOINT,
+    proof,
+    public_jwk,
+    request,
+    with_jwk,
+)
+from .sending import Site, nothing_happened, said
+
+
+@pytest.mark.parametrize(
+    ("bits", "status"), [(1024, 400), (2048, 200), (4096, 200), (4104, 400)]
+)
+def test_d6_an_rsa_key_has_a_size(
+    dpop_site: Callable[..., Site], bits: int, status: int
+) -> None:
+    """A client must not choose how long a verification takes."""
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
+    made = JWK.generate(kty="RSA", size=bits)
+    key = KeyPair(made.get_op_key("sign"), "RS256", "")
+    assert site.send(request(proof(key=key))).status_code == status
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 2**512 + 1])
+def test_d6_an_odd_rsa_key_is_the_clients_fault(
+    dpop_site: Callable[..., Site], exponent: int
+) -> None:
+    """Not a 503, which would say that this server is in trouble."""
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
+    size = (exponent.bit_length() + 7) // 8
+    members = {"e": base64url(exponent.to_bytes(size, "big"))}
+    text = with_jwk(public_jwk(RSA) | members, key=RSA)
+    assert said(site.send(request(text))) == (400, "invalid_dpop_proof")
+    assert nothing_happened(site)
+
+
+def test_other_kinds_take_no_proof(dpop_site: Callable[..., Site]) -> None:
+    """Nor does this one take theirs: typ tells them apart."""
+    site = dpop_site(ACCESS_TOKEN | {"KIND": "bearer", "KEY": KEY.pem(), "AUDIENCE": ORIGIN})
+    text = proof(iss=ACCESS_TOKEN["ISSUER"], aud=ORIGIN, exp=time.time() + 60)
+    bearer = request(None, Authorization=f"Bearer {text}")
+    assert said(site.send(bearer)) == (401, "invalid_token")
+    assert nothing_happened(site)

@@ -1,0 +1,140 @@
+"""Security events and the work of their view: both are kept, or neither."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from jti_replay import replay_cache
+from jti_replay.decorators import reserve_jti
+from tests.kinds.security_events import PROFILE, TYPE, accepted, event
+from tests.models import Work
+from tests.tokens.tokens import CACHES
+
+from .sending import Site
+
+DATABASE = "jti_replay.backends.database.DatabaseCache"
+
+
+STORES: dict[str, dict[str, Any]] = {
+    "memory": CACHES["default"],
+    "joined": {"BACKEND": DATABASE},
+    "apart": {"BACKEND": DATABASE, "OPTIONS": {"join": False}},
+}
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("outer", [False, True])
+@pytest.mark.parametrize(
+    ("using", "store"),
+    [
+        ("default", "memory"),
+        ("default", "joined"),  # Not apart: SQLite has one writer.
+        ("postgres", "memory"),
+        ("postgres", "joined"),
+        ("postgres", "apart"),
+    ],
+)
+def test_work_and_event_go_together(
+    request: pytest.FixtureRequest, settings: Any, using: str, store: str, outer: bool
+) -> None:
+    """A rolled-back event runs again, a committed one is a duplicate, on every store."""
+    if using == "postgres":
+        request.getfixturevalue("postgres")
+    params = {"TTL": 0, "LOCATION": using} | STORES[store]
+    settings.JTI_REPLAY = {"CACHES": {"default": params}, "PROFILES": {"feed": PROFILE}}
+    statuses = iter([400, 202])
+    runs = []
+
+    @reserve_jti("feed", using=using)
+    def view(request: Any) -> HttpResponse:
+        runs.append(request)
+        Work.objects.using(using).create(name="work")
+        return HttpResponse(status=next(statuses))
+
+    token = event()
+
+    def send() -> int:
+        again = RequestFactory().post("/", token, content_type=TYPE)
+        if outer:
+            with transaction.atomic(using):
+                response = view(again)
+        else:
+            response = view(again)
+        return int(response.status_code)
+
+    assert send() == 400
+    assert not Work.objects.using(using).exists()
+    assert [send(), send()] == [202, 202]
+    assert Work.objects.using(using).count() == 1
+    assert len(runs) == 2
+    assert replay_cache.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_joined_duplicate_waits_for_the_outcome(settings: Any, postgres: str) -> None:
+    """The second one runs if the first rolls back, and the event runs exactly once."""
+    params = {"BACKEND": DATABASE, "LOCATION": postgres, "OPTIONS": {"timeout": 10}}
+    settings.JTI_REPLAY = {"CACHES": {"default": params}, "PROFILES": {"feed": PROFILE}}
+    inside, go_on = threading.Event(), threading.Event()
+    token, answers = event(), []
+    first = [True]
+
+    @reserve_jti("feed", using=postgres)
+    def view(request: Any) -> HttpResponse:
+        Work.objects.using(postgres).create(name="work")
+        if first.pop() if first else False:
+            inside.set()
+            go_on.wait(10)
+            return HttpResponse(status=500)
+        return accepted(request)
+
+    def send() -> None:
+        request = RequestFactory().post("/", token, content_type=TYPE)
+        try:
+            answers.append(view(request).status_code)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads[1].start()
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(answers) == [202, 500]
+    assert Work.objects.using(postgres).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_block_the_claim_lasts_for_its_lease(settings: Any) -> None:
+    """In manual transactions the end of the work is not told: the event runs again later."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    site = Site("feed", is_async=False, atomic=False)
+    token = event()
+    transaction.set_autocommit(False)
+    try:
+        assert site.post(token, TYPE).status_code == 200
+        transaction.commit()
+        assert site.post(token, TYPE).status_code == 503
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+def test_cold_starts_are_refused_by_iat(settings: Any) -> None:
+    """What may have been taken before the store began to remember is sent again."""
+    params = CACHES["default"] | {"COLD_START": "refuse"}
+    settings.JTI_REPLAY = {"CACHES": {"default": params}, "PROFILES": {"feed": PROFILE}}
+    site = Site("feed", is_async=False, atomic=False)
+    assert replay_cache.count() == 0
+    assert site.post(event(), TYPE).status_code == 503
+    assert site.post(event(iat=int(time.time()) + 29, jti="late"), TYPE).status_code == 503
+    assert (site.requests, replay_cache.count()) == ([], 0)

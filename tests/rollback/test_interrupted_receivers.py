@@ -1,0 +1,76 @@
+"""Receivers that are interrupted or cancelled leave the transaction as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.db import connection, connections, transaction
+
+from jti_replay import release_on_rollback, replay_cache, signals
+from tests.rollback.signals import connected
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+def interrupt(**kwargs: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_receiver_leaves_the_transaction(using: str) -> None:
+    """The shield is lowered, and the jti is given back."""
+    database = connections[using]
+    with transaction.atomic(using):
+        with connected(signals.jti_reserved, interrupt), pytest.raises(KeyboardInterrupt):
+            replay_cache.reserve("a")
+        assert not database.execute_wrappers
+        assert replay_cache.reserve("a")
+
+
+def test_an_interrupted_receiver_does_not_stop_the_release(using: str) -> None:
+    """What was rolled back is released, though the receiver of the app does not run."""
+    signal = signals.transaction_rolled_back
+
+    def roll_back() -> None:
+        with transaction.atomic(using):
+            assert release_on_rollback(replay_cache.reserve("a"), using)
+            transaction.set_rollback(True, using=using)
+
+    with connected(signal, interrupt):
+        signal.receivers.insert(0, signal.receivers.pop())
+        signal.sender_receivers_cache.clear()
+        with pytest.raises(KeyboardInterrupt):
+            roll_back()
+    assert connections[using].get_autocommit()
+    assert not connections[using].execute_wrappers
+    assert replay_cache.reserve("a")
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_cancelled_reserve_gives_the_jti_back(is_async: bool, transactional_db: None) -> None:
+    """A task that is cancelled while receivers run leaves no entry and no shield."""
+    waiting = asyncio.Event()
+
+    async def wait(**kwargs: Any) -> None:
+        waiting.set()
+        await asyncio.sleep(60)
+
+    async def cancel() -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(**kwargs: Any) -> None:
+            loop.call_soon_threadsafe(waiting.set)
+
+        with connected(signals.jti_reserved, wait if is_async else tell):
+            task = asyncio.create_task(replay_cache.areserve("a"))
+            await waiting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    with transaction.atomic():
+        async_to_sync(cancel)()
+        assert not connection.execute_wrappers
+    assert replay_cache.reserve("a")
