@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
+from jti_replay.backends.database import connections as private_connections
 from jti_replay.testing import ReplayCacheTests
 from tests.backends.database.conftest import BACKEND
+from tests.backends.waiting import PATIENT
 from tests.servers import missing
 from tests.servers.postgresql import MISSING
 
@@ -34,14 +37,23 @@ class OnDatabase(ReplayCacheTests):
         type(self).cache_settings = {
             "BACKEND": BACKEND,
             "LOCATION": self.location,
-            "OPTIONS": self.options,
+            "OPTIONS": PATIENT | self.options,
         }
         here = connections[self.location]
         connections.databases["away"] = here.settings_dict | NOWHERE[here.vendor]
         self.addCleanup(self.forget_away)
         self.addCleanup(setattr, type(self), "databases", self.databases)
         type(self).databases |= {"away"}
+        self.keep_private_connections()
         super().setUp()
+
+    def keep_private_connections(self) -> None:
+        """Keep them as a site does. A test run would connect again for each operation."""
+        kept = mock.patch.object(private_connections, "is_test_run", return_value=False)
+        age = mock.patch.dict(connections[self.location].settings_dict, CONN_MAX_AGE=60)
+        for patch in (kept, age):
+            patch.start()
+            self.addCleanup(patch.stop)
 
     def forget_away(self) -> None:
         connections["away"].close()
