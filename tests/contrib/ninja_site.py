@@ -54,9 +54,9 @@ class Site:
         async def send() -> Any:
             client = AsyncClient(raise_request_exception=False)
             response = await getattr(client, method)("/", body, **options)
-            # The loop goes on after the answer.
+            # The loop goes on after the answer. A task that fails is another one's to handle.
             others = asyncio.all_tasks() - {asyncio.current_task()}
-            await asyncio.gather(*others)
+            await asyncio.gather(*others, return_exceptions=True)
             return response
 
         return asyncio.run(send())
