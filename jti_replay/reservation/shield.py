@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.db import Error, connections
+from django.db.transaction import TransactionManagementError
 
 from .driver import Savepoint
 
@@ -21,17 +23,26 @@ FLAGS = ("needs_rollback", "rollback_exc")
 """What an ORM call, an ``atomic()`` block or ``set_rollback()`` leaves changed."""
 
 
-CONTROL = re.compile(r"\s*(?:ABORT|BEGIN|COMMIT|END|RELEASE|ROLLBACK|SAVEPOINT|START)\b", re.I)
+CONTROL = re.compile(r"\s*(?:BEGIN|RELEASE|ROLLBACK|SAVEPOINT|START)\b", re.I)
 """Statements that a savepoint around them would disturb, such as those of ``atomic()``."""
+
+ENDING = re.compile(
+    r"\s*(?:ABORT|COMMIT|END|ROLLBACK(?!\s+(?:(?:WORK|TRANSACTION)\s+)?TO\b))\b", re.I
+)
+"""Statements that end a transaction, and not only a savepoint."""
+
+ENDING_METHODS = ("close", "commit", "rollback", "set_autocommit")
+"""The methods of a connection that end a transaction."""
 
 
 class Shield:
     """
-    Keeps receivers from dooming the transactions that are open in this thread.
+    Keeps receivers from dooming or ending the transactions that are open in this thread.
 
     A query runs in a savepoint of its own, because PostgreSQL lets a transaction only roll
     back once a statement has failed. What marks a transaction for rollback is undone when the
-    shield is lowered. A transaction that was doomed before stays doomed.
+    shield is lowered. A transaction that was doomed before stays doomed. What would end a
+    transaction raises :exc:`~django.db.transaction.TransactionManagementError`.
     """
 
     def __init__(self) -> None:
@@ -56,11 +67,42 @@ def _shielded(connection: BaseDatabaseWrapper) -> Iterator[None]:
     flags = {name: getattr(connection, name) for name in FLAGS}
     queries = _Queries(connection, flags)
     try:
-        with connection.execute_wrapper(queries.run):
+        with connection.execute_wrapper(queries.run), _kept_open(connection):
             yield
     finally:
-        if not connection.closed_in_transaction:
-            _set(connection, flags)
+        _set(connection, flags)
+
+
+@contextmanager
+def _kept_open(connection: Any) -> Iterator[None]:
+    is_raised = True
+    own = vars(connection)
+    before = {name: own.get(name) for name in ENDING_METHODS}
+
+    def call(name: str, *args: Any, **kwargs: Any) -> None:
+        if is_raised:
+            _refuse_end()
+        # What a receiver has wrapped meanwhile is called later, too.
+        (before[name] or getattr(type(connection), name).__get__(connection))(*args, **kwargs)
+
+    guards = {name: partial(call, name) for name in ENDING_METHODS}
+    own.update(guards)
+    try:
+        yield
+    finally:
+        is_raised = False
+        for name, guard in guards.items():
+            if own.get(name) is not guard:
+                continue
+            del own[name]
+            if before[name] is not None:
+                own[name] = before[name]
+
+
+def _refuse_end() -> NoReturn:
+    raise TransactionManagementError(
+        "A receiver of a signal must not end the transaction in which the signal is sent."
+    )
 
 
 class _Queries:
@@ -74,8 +116,10 @@ class _Queries:
 
     def run(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         """Run a query. If it fails, the transaction goes on."""
-        if not _is_in_transaction(self._connection) or CONTROL.match(str(sql)):
-            return execute(sql, params, many, context)  # A receiver may have closed it.
+        if ENDING.match(str(sql)):
+            _refuse_end()
+        if CONTROL.match(str(sql)):
+            return execute(sql, params, many, context)
         if self._connection.needs_rollback and self._is_elsewhere():
             _set(self._connection, self._flags)
         savepoint = Savepoint(self._connection, NAME)

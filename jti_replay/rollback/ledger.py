@@ -130,7 +130,7 @@ class Ledger:
         # PostgreSQL answers COMMIT with ROLLBACK, and no error, if a statement has failed.
         is_doomed = self._is_doomed()
         # The others leave the transaction open when a COMMIT fails, so that it can be asked.
-        was_open = self._is_open() if self._mark.is_free else self._was_open
+        was_open = self.is_open() if self._mark.is_free else self._was_open
         try:
             original()
         except TransactionManagementError:
@@ -150,13 +150,13 @@ class Ledger:
 
     def _rollback(self, original: Callable[[], None]) -> None:
         # Django refuses it in a block, which has savepoints that the question would cost.
-        was_open = not self._connection.in_atomic_block and self._is_open()
+        was_open = not self._connection.in_atomic_block and self.is_open()
         original()  # If it fails, Django goes on with close() or set_autocommit().
         self._end(rolled_back=was_open)
 
     def _close(self, original: Callable[[], None]) -> None:
         # An in-memory SQLite database does not close, so that its transaction goes on.
-        was_open = not self._is_in_memory() and self._is_open()
+        was_open = not self._is_in_memory() and self.is_open()
         try:
             original()
         finally:
@@ -262,8 +262,11 @@ class Ledger:
 
     # What Django and the database know of the connection.
 
-    def _is_open(self) -> bool:
-        # Without a reservation nothing depends on it, and there is no mark.
+    def is_open(self) -> bool:
+        """
+        Return whether the transaction that holds the oldest reservation is still open, which
+        must be about to end. Without a reservation there is no mark that could tell.
+        """
         return self._was_open or not self._reservations or self._mark.is_there()
 
     def _is_doomed(self) -> bool:

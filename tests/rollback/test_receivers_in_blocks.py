@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import pytest
-from django.db import Error, connections, transaction
+from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
-from jti_replay import Reservation, release_on_rollback, replay_cache, signals
+from jti_replay import release_on_rollback, replay_cache, signals
 from tests.models import Work
-from tests.rollback.attempts import Attempt
 from tests.rollback.blocks import failing_block
 from tests.rollback.signals import receiving
 
@@ -26,32 +23,6 @@ def test_what_receivers_write_goes_with_the_transaction(using: str) -> None:
         with receiving(signals.jti_reserved, create), block:
             assert replay_cache.reserve(f"{stays}")
         assert Work.objects.using(using).filter(name="row").exists() is stays
-
-
-def test_a_connection_that_a_receiver_closes_is_closed(
-    using: str, make_attempt: Callable[..., Attempt]
-) -> None:
-    """The transaction is gone, and Django knows."""
-    attempt = make_attempt(using, "decorator")
-    database = connections[attempt.using]
-
-    def close() -> None:
-        database.close()
-        with suppress(Error):
-            database.cursor().execute("SELECT 1")
-
-    marks = []
-
-    def work(reservation: Reservation) -> None:
-        marks.append(database.needs_rollback)
-        attempt.store()
-
-    with receiving(signals.jti_reserved, close):
-        raised = attempt.run(work)
-    closes = attempt.using != "memory"
-    assert marks == [closes]
-    assert (raised is not None) is closes
-    assert attempt.stored() is not closes
 
 
 def test_savepoints_of_receivers_are_not_counted(using: str) -> None:

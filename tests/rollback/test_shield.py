@@ -18,6 +18,7 @@ from django.test import Client
 from jti_replay import CacheError, release_on_rollback, replay_cache, signals
 from jti_replay.decorators import reserve_jti
 from jti_replay.reservation import dispatch
+from jti_replay.rollback.wrapped_methods import wrap_method
 from tests.models import Work
 from tests.rollback.blocks import BlockFailed, failing_block
 from tests.rollback.signals import connected, receiving
@@ -86,6 +87,60 @@ def test_a_receiver_that_fails_lets_a_token_pass_once(
         assert [client.post("/", headers=headers).status_code for _ in range(3)] == [
             *(200, 401, 401)
         ]
+
+
+def by_close(using: str) -> None:
+    connections[using].close()
+
+
+def by_rollback(using: str) -> None:
+    connections[using].cursor().execute(" rollback work")
+
+
+def by_commit(using: str) -> None:
+    connections[using].cursor().execute("COMMIT")
+
+
+@pytest.mark.parametrize("end", [by_close, by_rollback, by_commit])
+def test_a_receiver_cannot_end_the_transaction(
+    using: str, end: Callable[[str], None], serve: Callable[[Any], Client]
+) -> None:
+    """The view's work is committed once, and later calls end transactions as before."""
+
+    @reserve_jti(using=using)
+    def view(request: Any) -> HttpResponse:
+        Work.objects.using(using).create(name="work")
+        return HttpResponse()
+
+    client, headers = serve(view), bearer(new_token())
+    with receiving(signals.jti_reserved, partial(end, using)):
+        assert [client.post("/", headers=headers).status_code for _ in range(3)] == [
+            *(200, 401, 401)
+        ]
+    assert Work.objects.using(using).count() == 1
+    with failing_block(using):
+        Work.objects.using(using).create(name="other")
+    assert Work.objects.using(using).count() == 1
+
+
+def test_what_a_receiver_wraps_stays_wrapped(
+    using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reservation that a receiver binds, for example, is settled with the transaction."""
+    database = connections[using]
+    monkeypatch.setitem(vars(database), "close", database.close)
+    closed: list[bool] = []
+
+    def close(original: Callable[[], None]) -> None:
+        original()
+        closed.append(True)
+
+    wrap = partial(wrap_method, database, "close", close)
+    with receiving(signals.jti_reserved, wrap), transaction.atomic(using):
+        assert replay_cache.reserve("a")
+    assert not closed
+    database.close()
+    assert closed
 
 
 def send_reserved() -> None:
@@ -272,8 +327,10 @@ def test_manual_transactions_are_shielded_too(using: str, doom: Callable[[str], 
     transaction.set_autocommit(False, using)
     try:
         Work.objects.using(using).create(name="before")
-        with receiving(signals.jti_reserved, partial(doom, using)):
+        switch_on = partial(transaction.set_autocommit, True, using)
+        with receiving(signals.jti_reserved, partial(doom, using), switch_on):
             assert replay_cache.reserve("a")
+        assert not transaction.get_autocommit(using)
         Work.objects.using(using).create(name="after")
         transaction.commit(using)
     finally:

@@ -32,18 +32,18 @@ class JoinedRow:
 
     def before_commit(self) -> None:
         """Raise :exc:`~jti_replay.ReservationLost` if the server has removed the row."""
-        if not self._statements.commit_can_lose_rows:
-            return
         connection = self._connection
+        if not self._statements.commit_can_lose_rows and Ledger.of(connection).is_open():
+            return
         parameters = {"digest": self.digest, "owner": self.owner}
         with connection.wrap_database_errors, closing(connection.create_cursor()) as cursor:
             cursor.execute(self._statements.own, parameters)
             if cursor.fetchone()[0]:
                 return
         raise ReservationLost(
-            "The database has rolled back the transaction in which the jti was reserved, "
-            "because of a deadlock or a lock that was not free in time. What was done after "
-            "that is rolled back too. Retry the whole request, not a part of it."
+            "The transaction in which the jti was reserved has been rolled back, because of a "
+            "deadlock, a lock that was not free in time, or a ROLLBACK without Django. What "
+            "was done after that is rolled back too. Retry the whole request, not a part of it."
         )
 
     def rolled_back(self, *, savepoint: bool) -> None:

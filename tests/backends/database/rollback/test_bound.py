@@ -8,7 +8,7 @@ import pytest
 from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 
-from jti_replay import Reservation, release_on_rollback, replay_cache
+from jti_replay import Reservation, ReservationLost, release_on_rollback, replay_cache
 from jti_replay.signals import jti_released, transaction_rolled_back
 from tests.backends.database.conftest import UseCache
 from tests.rollback.blocks import failing_block
@@ -179,3 +179,24 @@ def test_a_cache_that_does_not_join_is_released_by_the_signal(
     assert not is_reserved("a")
     assert is_reserved("kept")
     assert kept.release() is True
+
+
+def test_work_after_a_rollback_in_sql_is_not_committed(using: str) -> None:
+    """The jti went with the ROLLBACK, so that nothing pays for the work that follows."""
+
+    def work() -> None:
+        with transaction.atomic(using):
+            release_on_rollback(reserve("a"), using)
+            connections[using].cursor().execute("ROLLBACK")
+
+    with pytest.raises(ReservationLost):
+        work()
+    assert not is_reserved("a")
+
+
+def test_work_after_a_commit_in_sql_is_committed(using: str) -> None:
+    """The jti was committed, too, and stays reserved."""
+    with transaction.atomic(using):
+        release_on_rollback(reserve("a"), using)
+        connections[using].cursor().execute("COMMIT")
+    assert is_reserved("a")
