@@ -38,5 +38,6 @@ html_theme = "furo"
 html_title = f"django-jti-replay {release}"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 # Fonts are those of the reader's system, and nothing is fetched when a page is viewed.
 html_theme_options = {"source_edit_link": "", "source_view_link": ""}
