@@ -34,7 +34,7 @@ FAIL = Step("fail", "Send a new one whose work fails", "The view raises. Its jti
 RETRY = Step(
     "send", "Send that one again", "It is accepted, because nothing came of it before."
 )
-RACE = Step("race", "Send a new one eight times at once", "One request wins.")
+RACE = Step("race", "Send a new one eight times at once", "One request wins, in any order.")
 
 
 def again(expect: str) -> Step:
@@ -95,7 +95,11 @@ STORIES = (
             again("It is refused with 410: the link has been used."),
             Step("fail", "Accept a new one, and let the work fail", "Its jti comes back."),
             Step("send", "Accept that one again", "The link still works."),
-            Step("race", "Accept a new one eight times at once", "One request wins."),
+            Step(
+                "race",
+                "Accept a new one eight times at once",
+                "One request wins, in any order.",
+            ),
         ),
         answers={
             200: "The view ran. After a GET nothing is reserved, after a POST the jti is.",
@@ -119,7 +123,7 @@ STORIES = (
                 "fail", "Send a proof whose work fails", "The view raises. Its jti comes back."
             ),
             Step("send", "Send that proof again", "It is accepted."),
-            Step("race", "Send a proof eight times at once", "One request wins."),
+            Step("race", "Send a proof eight times at once", "One request wins, in any order."),
         ),
         answers={
             200: "The view ran. The proof is used up, the access token is not.",

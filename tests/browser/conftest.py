@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from tests.test_example import VARIABLES, demo
 
@@ -61,8 +62,6 @@ class Visitor:
 
     def press(self, label: str, answer: str) -> None:
         """Press a button, and expect that the next answer begins so."""
-        from playwright.sync_api import expect
-
         answers = self.page.locator("#answers li")
         before = answers.count()
         self.page.get_by_role("button", name=label, exact=True).click()
@@ -119,11 +118,10 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """The browser."""
-    sync_api = pytest.importorskip("playwright.sync_api")
     executable = shutil.which("chromium")
     if executable is None:
         missing("chromium")
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*SWITCHES])
         yield browser
         browser.close()
@@ -134,7 +132,7 @@ def visitor(chromium: Any, example: Any, axe: Path) -> Iterator[Visitor]:
     """A person with a browser. Nothing on a page fails unseen."""
     context = chromium.new_context(
         reduced_motion="reduce",
-        viewport={"width": 1120, "height": 680},
+        viewport={"width": 1280, "height": 760},
     )
     context.add_init_script(path=axe)
     context.set_default_timeout(10_000)
