@@ -19,10 +19,15 @@ from django.urls import clear_url_caches
 
 from jti_replay import replay_cache
 
-from .pages import DOCUMENTS, ROOT, all_blocks, text_of
+from .pages import DOCUMENTS, ROOT, all_blocks, blocks_of, text_of
 
 SCRIPTS = {"mint", "client"}
 """Files that are run by themselves, while a server runs: they have tests of their own."""
+
+TEMPLATES = {
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+}
 
 STARTED = {
     "settings": "from pathlib import Path\n"
@@ -60,6 +65,9 @@ def test_the_blocks_of_a_page_run(
 ) -> None:
     """Settings apply, modules import, sessions print what is shown, and tests pass."""
     names: dict[str, Any] = {"__name__": "page"}
+    settings.TEMPLATES = [TEMPLATES | {"DIRS": [project]}]
+    for code in blocks_of(page, "<!-- "):
+        (project / code.split()[1]).write_text(code)
     for block in all_blocks(page):
         if block.language == "python" and "/" in block.file:
             _write(block.file, block.code, project)  # Settings may name what is in it.
