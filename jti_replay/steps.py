@@ -17,6 +17,14 @@ Step: TypeAlias = tuple[Callable[..., Any], Callable[..., Awaitable[Any]], tuple
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
+class _Stopped(Exception):
+    """A :exc:`StopIteration` of a step, which Python lets out of no generator."""
+
+    def __init__(self, error: StopIteration) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def run(steps: Steps[T], error: BaseException | None = None) -> T:
     """
     Run the steps one after the other, and return what the generator returns.
@@ -26,6 +34,8 @@ def run(steps: Steps[T], error: BaseException | None = None) -> T:
     while True:
         try:
             return _run(steps, error)
+        except _Stopped as stopped:
+            raise stopped.error from None
         except BaseException as raised:
             if getgeneratorstate(steps) == GEN_CLOSED:
                 raise
@@ -50,6 +60,8 @@ def _run(steps: Steps[T], error: BaseException | None) -> T:
         while True:
             try:
                 result = function(*arguments)
+            except StopIteration as raised:
+                function, _, arguments = steps.throw(_Stopped(raised))
             except BaseException as raised:
                 function, _, arguments = steps.throw(raised)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial, wraps
 from typing import Any, NoReturn
 
@@ -308,3 +309,18 @@ def test_what_is_reserved_is_named_by_the_issuer_and_kept_with_the_leeway() -> N
     assert (reservation.jti, reservation.namespace) == (claims["jti"], claims["iss"])
     assert reservation.alias == "default"
     assert reservation.expires_at.timestamp() == claims["exp"] + 30 + 1
+
+
+def test_an_exhausted_iterator_of_a_view_is_its_own_exception() -> None:
+    """Python turns one that leaves a generator into a RuntimeError. The jti is released."""
+
+    @reserve_jti
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(next(answers))
+
+    answers: Iterator[str] = iter([])
+    request = request_with(signed(good_claims()))
+    with pytest.raises(StopIteration):
+        view(request)
+    answers = iter(["done"])
+    assert view(request).status_code == 200
