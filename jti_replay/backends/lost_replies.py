@@ -62,14 +62,22 @@ class LostReplies:
                 return
             self._lost[owner] = LostReply(key, owner, expiry)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="jti_replay.lost_replies", daemon=True
-                )
-                self._thread.start()
+                try:
+                    self._start()
+                except BaseException:
+                    # A signal handler's. A thread whose start it interrupts may end before it
+                    # runs, and two of them do no harm.
+                    self._start()
+                    raise
 
     def forget(self) -> None:
         """Let those that are left expire by themselves."""
         self._lost.clear()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="jti_replay.lost_replies", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _run(self) -> None:
         pause = SHORTEST_PAUSE

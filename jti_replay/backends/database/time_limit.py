@@ -40,9 +40,13 @@ class TimeLimit:
 
     def __enter__(self) -> Self:
         if self._connection.vendor == "postgresql":
-            threading.Thread(
-                target=self._watch, name="jti_replay database time limit", daemon=True
-            ).start()
+            try:
+                threading.Thread(
+                    target=self._watch, name="jti_replay database time limit", daemon=True
+                ).start()
+            except BaseException:
+                self._over.set()  # Interrupted. The thread may run, and nothing would end it.
+                raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:

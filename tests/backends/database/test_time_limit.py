@@ -116,3 +116,21 @@ def test_a_connection_is_left_alone_after_its_block() -> None:
         with TimeLimit(0.1, wrapper(raw)):
             pass
         assert not raw.cancelled.wait(0.3)
+
+
+def test_an_interrupted_start_leaves_no_watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that was interrupted while it began cuts nothing off later."""
+    watchers: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        watchers.append(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt), TimeLimit(LIMIT, wrapper(None)):
+            pass
+    watchers[0].join(LIMIT / 2)
+    assert not watchers[0].is_alive()

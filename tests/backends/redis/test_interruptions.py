@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -55,6 +56,51 @@ async def test_nor_is_it_on_an_event_loop(server: redis.Redis, redis_url: str) -
         await connections.exchange([SEEN], Call(5))
     assert await connections.exchange([NEW], Call(5)) == [0]
     await connections.aclose()
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_an_interrupted_connect_is_not_waited_for(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    """A connection whose thread may never have run is made by the next call."""
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if begins:
+            start(thread)
+            thread.join()
+        raise Interruption
+
+    connections = ThreadConnections(redis.ConnectionPool.from_url(redis_url), 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(Interruption):
+            connections.exchange([NEW], Call(5))
+    assert connections.exchange([NEW], Call(5)) == [0]
+    connections.close()
+
+
+def test_a_thread_that_runs_late_makes_no_second_connection(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread whose start was interrupted leaves the connection to the next call."""
+    late: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        late.append(thread)
+        raise Interruption
+
+    connections = ThreadConnections(redis.ConnectionPool.from_url(redis_url), 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(Interruption):
+            connections.exchange([NEW], Call(5))
+    start(late[0])
+    late[0].join()
+    [connection] = connections.pool._available_connections
+    assert not connection.is_connected
+    connections.close()
 
 
 async def test_a_connection_that_is_gone_is_closed_without_an_error(redis_url: str) -> None:

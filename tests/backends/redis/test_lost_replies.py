@@ -222,3 +222,24 @@ def test_another_process_begins_a_list_of_its_own(
     replies.add(b"key", b"child", time.time() + 60)
     assert [*replies._lost] == [b"child"]
     cache.close()
+
+
+def test_an_interrupted_start_leaves_nothing_behind(
+    use_redis: UseRedis, server: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time limit that strikes while the thread is started does not keep it from its work."""
+    cache: Any = use_redis(redis_url, OPTIONS=TIMEOUT)
+    start, starts = threading.Thread.start, 0
+
+    def interrupted(thread: threading.Thread) -> None:
+        nonlocal starts
+        starts += thread.name == "jti_replay.lost_replies"
+        if starts == 1 and thread.name == "jti_replay.lost_replies":
+            raise KeyboardInterrupt
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    server.set("key", "owner")
+    with pytest.raises(KeyboardInterrupt):
+        cache._entries.lost_replies.add(b"key", b"owner", time.time() + 60)
+    eventually(lambda: server.dbsize() == 0)

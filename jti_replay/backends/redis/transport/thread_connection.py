@@ -88,19 +88,27 @@ class ThreadConnection(Base):
         super().disconnect(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _start(self) -> Future[None]:
-        self._making = making = Future[None]()
+        making = Future[None]()
         self.made_at, self._is_unused = time.monotonic(), True
         arguments = (super().connect, making)
         try:
+            self._making = making
             threading.Thread(
                 target=_settle, args=arguments, name="jti_replay.connect", daemon=True
             ).start()
         except RuntimeError:  # The interpreter shuts down, or there are too many threads.
             _settle(*arguments)
+        except BaseException:
+            # A signal handler's. A thread whose start it interrupts may end before it runs.
+            if making.cancel():
+                self._making = None
+            raise
         return making
 
 
 def _settle(connect: Any, making: Future[None]) -> None:
+    if not making.set_running_or_notify_cancel():
+        return
     try:
         connect()
     except BaseException as error:
