@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ SMALL = Plan(150, 300, late=0.4)
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[SharedState]:
-    """A state on which every honest client was told that its token was accepted."""
+    """A shared state by which every client was told that its token was accepted."""
     with SharedState(tmp_path / "state", 4) as state:
         for token in range(4):
             state.outcome[token] = shared_state.ACCEPTED
@@ -36,27 +37,39 @@ def once(tokens: int) -> dict[str, int]:
     return {f"{token}.0": 1 for token in range(tokens)}
 
 
-def test_a_run_in_which_each_token_was_accepted_once_is_as_promised(state: SharedState) -> None:
+def test_a_run_without_a_double_use_is_as_promised(state: SharedState) -> None:
+    """A run in which each token was accepted once has nothing that is wrong."""
     verdict = judge(state, once(4))
     assert (verdict.tokens, verdict.accepted_twice, verdict.lost_work) == (4, 0, 0)
     assert (verdict.refused, verdict.unexplained, verdict.unfinished) == ({}, 0, 0)
+    assert verdict.hangs == 0
 
 
-def test_the_oracle_sees_a_token_that_was_accepted_twice(state: SharedState) -> None:
+def test_the_oracle_sees_work_that_was_done_twice(state: SharedState) -> None:
+    """A token with two rows in the audit table was accepted twice."""
     assert judge(state, once(4) | {"2.0": 2}).accepted_twice == 1
 
 
+def test_the_oracle_sees_work_that_was_promised_twice(state: SharedState) -> None:
+    """A token was accepted twice if two clients were told so, and one row is there."""
+    state.told[0][2] = state.told[3][2] = 1
+    assert judge(state, once(4)).accepted_twice == 1
+
+
 def test_a_new_token_of_the_same_client_is_another_token(state: SharedState) -> None:
+    """A client that had to get a new token has not used one twice."""
     state.fate[0][1] = shared_state.COLD
     verdict = judge(state, once(4) | {"1.1": 1})
     assert (verdict.accepted_twice, verdict.renewed) == (0, 1)
 
 
-def test_the_oracle_sees_work_that_was_promised_and_is_not_there(state: SharedState) -> None:
+def test_the_oracle_sees_work_that_is_lost(state: SharedState) -> None:
+    """Work that a client was promised is in the audit table, or lost."""
     assert judge(state, once(3)).lost_work == 1
 
 
-def test_the_oracle_asks_why_an_honest_client_was_refused(state: SharedState) -> None:
+def test_the_oracle_asks_why_a_client_was_refused(state: SharedState) -> None:
+    """A client that was refused for good has a cause, or is unexplained."""
     state.outcome[3] = shared_state.REPLAYED
     assert judge(state, once(3)).unexplained == 1
     state.fate[5][3] = shared_state.UNANSWERED  # Another client saw it.
@@ -65,10 +78,29 @@ def test_the_oracle_asks_why_an_honest_client_was_refused(state: SharedState) ->
     assert verdict.unexplained == 0
 
 
-def test_an_honest_client_who_never_had_an_answer_is_unfinished(state: SharedState) -> None:
+def test_a_client_that_goes_away_is_refused_only_from_the_view(state: SharedState) -> None:
+    """A client that went away before the view ran has no cause to be refused."""
+    state.outcome[3] = shared_state.REPLAYED
+    state.fate[0][3] = shared_state.WENT_AWAY
+    assert judge(state, once(3), setups.CLIENTS_GO_AWAY).unexplained == 1
+    state.entered[3] = 1
+    assert judge(state, once(3), setups.CLIENTS_GO_AWAY).unexplained == 0
+    assert judge(state, once(3), setups.WORKERS_FORK).unexplained == 1
+
+
+def test_a_client_without_an_answer_is_unfinished(state: SharedState) -> None:
+    """A client that gave up, or still tries at the end, is unfinished."""
     state.outcome[0], state.outcome[1] = shared_state.GAVE_UP, shared_state.PENDING
     verdict = judge(state, {"2.0": 1, "3.0": 1})
     assert verdict.unfinished == 2
+
+
+def test_no_set_up_may_hang(state: SharedState) -> None:
+    """A request that did not end in time is not as promised."""
+    state.hung[2] = 1
+    verdict = judge(state, once(4))
+    assert verdict.hangs == 1
+    assert not report.is_as_promised(asdict(verdict) | {"promised": True})
 
 
 def test_a_tiny_run_finds_out_that_a_set_up_forgets(tmp_path: Path) -> None:
@@ -86,10 +118,12 @@ def test_a_tiny_run_finds_out_that_a_set_up_forgets(tmp_path: Path) -> None:
 
 
 def test_the_page_shows_the_figures_of_the_last_run() -> None:
+    """The tables of the page are those of the figures."""
     assert report.rendered(PAGE, json.loads(report.FIGURES.read_text())) == PAGE
 
 
 def test_the_last_run_was_of_everything_and_as_promised() -> None:
+    """The figures are of each set-up, fault and transport, and as promised."""
     results = json.loads(report.FIGURES.read_text())["results"]
     assert all(report.is_as_promised(result) for result in results)
     assert {(result["setup"], result["fault"], result["through"]) for result in results} == {
@@ -98,7 +132,8 @@ def test_the_last_run_was_of_everything_and_as_promised() -> None:
     }
 
 
-def test_each_row_of_the_page_names_a_test_or_a_run_that_there_is() -> None:
+def test_each_row_of_the_page_names_a_proof_that_there_is() -> None:
+    """Each row of what survives what names a test, or a fault of the torture run."""
     rows = [line for line in PAGE.splitlines() if re.match(r"\| \*\*.*(`tests|torture:)", line)]
     assert len(rows) >= 10
     for row in rows:

@@ -14,17 +14,18 @@ import os
 import random
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from . import shared_state
+from . import setups, shared_state
 from .clock import real_time, step_by
 from .direct_client import DirectTransport
 from .http_client import HTTPTransport
 from .issuer import LEEWAY, mint
 from .shared_state import SharedState
-from .transport import Answer, Transport
+from .transport import Answer, Asked, Reply, Transport
 
 WINDOW = 8
 """By how many tokens a client may be ahead of the slowest one."""
@@ -37,6 +38,19 @@ PATIENCE = 60.0
 
 FAILING = 20
 """The first request of one token in so many fails after it has written."""
+
+MISBEHAVING = {setups.DEADLOCKS: 1.0, setups.SMALL_POOL: 0.0, setups.REQUESTS_WAIT: 0.0}
+MOSTLY_MISBEHAVING = 0.1
+"""The share of requests in which the site is asked to misbehave, by the fault."""
+
+WAITING = 0.1
+"""The share of late replays that the site lets wait after it has verified them."""
+
+LONGEST_WAIT = 4.5
+"""Seconds until the entry of a token that is about to expire is gone for sure."""
+
+SURE = 3.0
+"""Seconds after which a refusal is final, where a jti may still be on its way back."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +68,13 @@ class Orders:
     """Of the HTTP server; None for the direct transport."""
 
     lifetime: int
-    at_the_end: bool
-    """Whether the late replay comes just before the token expires, or earlier."""
+    around_the_end: tuple[float, float] | None
+    """When the late replay comes, as seconds after the token expires; None for earlier."""
 
     late: float
     """The longest time in seconds until the late replay otherwise."""
 
+    fault: str
     rate: float
     """The most tokens in a second."""
 
@@ -92,6 +107,13 @@ class Client:
         self._transport = transport
         self._me = orders.client
         self._tasks: list[Task] = []
+        self._misbehaving = (
+            MISBEHAVING.get(orders.fault, MOSTLY_MISBEHAVING)
+            if orders.fault in setups.REQUEST_FAULTS
+            else 0.0
+        )
+        self._waiting = ThreadPoolExecutor(32)
+        self._waits: list[Future[Reply]] = []
 
     def run(self) -> None:
         """Send all tokens, copies too, and go on until those that it owns are done."""
@@ -110,10 +132,13 @@ class Client:
             elif place <= self._orders.copies:
                 self._send(token, 0, state.issued[token])
             state.position[me] = token + 1
-            self._do_what_is_due()
+            while self._do_what_is_due():
+                pass
         while self._tasks and not self._is_over():
             if not self._do_what_is_due():
                 time.sleep(0.005)
+        for wait in self._waits:
+            self._count(wait.result())
         state.finished[me] = not self._tasks
 
     def _take_up(self) -> None:
@@ -151,7 +176,10 @@ class Client:
         if not self._tasks or self._tasks[0].due > time.monotonic():
             return False
         task = heapq.heappop(self._tasks)
-        if task.replay:
+        if task.replay and self._orders.fault == setups.REQUESTS_WAIT and _chance(WAITING):
+            self._send_and_wait(task)
+            self._state.late[task.token] = 1
+        elif task.replay:
             answer = self._send(task.token, task.generation, task.issued)
             if answer is Answer.FAILED:  # A replay is tried again, too.
                 heapq.heappush(self._tasks, task._replace(due=time.monotonic() + 0.2))
@@ -168,7 +196,12 @@ class Client:
         answer = self._send(token, task.generation, task.issued, fail=fail)
         waited = time.monotonic() - task.since
         state.stall[self._me] = max(state.stall[self._me], int(waited * 1000))
-        if answer is Answer.ACCEPTED or answer is Answer.REPLAYED:
+        if answer is Answer.REPLAYED and self._ends_soon(task.issued):
+            # A request that reserved it and found it expired may not have released it yet.
+            answer = Answer.REFUSED
+        if answer is Answer.REPLAYED and self._may_come_back(token) and waited < SURE:
+            heapq.heappush(self._tasks, task._replace(due=time.monotonic() + 0.3))
+        elif answer is Answer.ACCEPTED or answer is Answer.REPLAYED:
             accepted = answer is Answer.ACCEPTED
             state.outcome[token] = shared_state.ACCEPTED if accepted else shared_state.REPLAYED
             self._later(token, task.generation, task.issued, replay=True)
@@ -192,20 +225,29 @@ class Client:
 
     def _later(self, token: int, generation: int, issued: int, *, replay: bool) -> None:
         delay = random.uniform(0.2, self._orders.late)
-        if self._orders.at_the_end:
+        if self._orders.around_the_end:
             # A worker whose clock is late accepts it a little longer.
             end = issued + self._orders.lifetime + LEEWAY
-            delay = max(0.0, end - real_time() + random.uniform(-0.7, 0.9))
+            delay = max(0.0, end - real_time() + random.uniform(*self._orders.around_the_end))
         if not replay:
             delay = random.uniform(0.02, 0.2)
         now = time.monotonic()
         heapq.heappush(self._tasks, Task(now + delay, token, generation, issued, replay, now))
 
+    def _ends_soon(self, issued: int) -> bool:
+        return real_time() > issued + self._orders.lifetime + LEEWAY - 1
+
+    def _may_come_back(self, token: int) -> bool:
+        unsure = shared_state.WENT_AWAY | shared_state.INTERRUPTED
+        return bool(self._state.befell(token) & unsure)
+
     def _send(self, token: int, generation: int, issued: int, *, fail: bool = False) -> Answer:
         state, me = self._state, self._me
         state.in_hand[me] = token + 1
+        misbehave = _chance(self._misbehaving)
         reply = self._transport.send(
-            mint(f"{token}.{generation}", issued, self._orders.lifetime), fail=fail
+            mint(f"{token}.{generation}", issued, self._orders.lifetime),
+            Asked(fail=fail, misbehave=misbehave),
         )
         bits = reply.bits
         if reply.answer is Answer.FAILED and reply.from_store:
@@ -214,11 +256,29 @@ class Client:
             bits |= shared_state.ROLLED_BACK
         elif reply.answer is Answer.COLD:
             bits |= shared_state.COLD
+        elif reply.answer is Answer.ACCEPTED and generation == 0:
+            state.told[me][token] += 1
         state.fate[me][token] |= bits
         state.in_hand[me] = 0
+        self._count(reply)
+        return reply.answer
+
+    def _send_and_wait(self, task: Task) -> None:
+        """Send a late replay, and do not wait for its answer: the oracle sees what it does."""
+        token = mint(f"{task.token}.{task.generation}", task.issued, self._orders.lifetime)
+        asked = Asked(wait=random.uniform(0, LONGEST_WAIT))
+        self._waits.append(self._waiting.submit(self._transport.send, token, asked))
+
+    def _count(self, reply: Reply) -> None:
+        state, me = self._state, self._me
         state.requests[me] += 1
         state.failures[me] += reply.answer is Answer.FAILED
-        return reply.answer
+        state.misbehaved[me] += reply.misbehaved
+        state.hung[me] += reply.hung
+
+
+def _chance(share: float) -> bool:
+    return random.random() < share
 
 
 def main(orders: Orders) -> None:
@@ -231,9 +291,9 @@ def main(orders: Orders) -> None:
             os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.torture.settings"
             django.setup()
             step_by(lambda: state.offsets[orders.client])
-            transport = DirectTransport()
+            transport = DirectTransport(orders.fault)
         else:
-            transport = HTTPTransport(orders.port)
+            transport = HTTPTransport(orders.port, orders.fault)
         Client(orders, state, transport).run()
 
 

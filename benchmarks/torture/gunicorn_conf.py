@@ -8,8 +8,6 @@ from benchmarks.torture.clock import step_by
 from benchmarks.torture.shared_state import MOST_CLIENTS, SharedState
 
 worker_class = "gthread"
-workers = 3
-threads = 4
 keepalive = 30
 graceful_timeout = 2
 loglevel = "critical"

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import http.client
+import random
 import socket
-from urllib.parse import urlencode
+import time
 
-from . import worker_notes
-from .shared_state import UNANSWERED
-from .transport import BITS, Answer, Reply, judged
+from . import setups, worker_notes
+from .shared_state import UNANSWERED, WENT_AWAY
+from .transport import BITS, WAIT, Answer, Asked, Reply, judged
 
-WAIT = 10.0
-"""Seconds after which a client gives a request up."""
+PATHS = {"": "/exchange", setups.CLIENTS_GO_AWAY: "/misbehaving/aexchange"}
+"""The URL of a site by its fault. The others are asked for ``/misbehaving/exchange``."""
+
+LONGEST_VISIT = 0.03
+"""Seconds after which a client that goes away is gone."""
 
 
 class HTTPTransport:
     """Over a connection that is kept alive."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, fault: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT)
+        misbehaves = fault in setups.REQUEST_FAULTS
+        self._path = PATHS.get(fault if misbehaves else "", "/misbehaving/exchange")
+        self._goes_away = fault == setups.CLIENTS_GO_AWAY
 
-    def send(self, token: str, *, fail: bool) -> Reply:
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        body = urlencode({"fail": int(fail)})
-        fresh = self._connection.sock is None
+    def send(self, token: str, asked: Asked) -> Reply:
+        begun = time.monotonic()
         try:
-            if fresh:
-                self._connection.connect()
-                # Or else the headers and the body would wait for each other (40 ms).
-                self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connection.request("POST", "/exchange", body, headers)
+            self._request(token, asked)
+            if asked.misbehave and self._goes_away:
+                time.sleep(random.uniform(0, LONGEST_VISIT))
+                self._connection.close()
+                return Reply(Answer.FAILED, WENT_AWAY, misbehaved=True)
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
-            return Reply(Answer.FAILED, UNANSWERED)
-        bits = BITS[response.getheader(worker_notes.HEADER, "")]
-        return Reply(judged(response.status, content), bits, response.status == 503)
+            return Reply(Answer.FAILED, UNANSWERED, hung=time.monotonic() - begun >= WAIT)
+        return Reply(
+            judged(response.status, content),
+            BITS[response.getheader(worker_notes.HEADER, "")],
+            response.status == 503,
+            misbehaved=response.getheader(worker_notes.MISBEHAVED) is not None,
+            hung=response.getheader(worker_notes.HUNG) is not None,
+        )
+
+    def _request(self, token: str, asked: Asked) -> None:
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        if self._connection.sock is None:
+            self._connection.connect()
+            # Or else the headers and the body would wait for each other (40 ms).
+            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection.request("POST", self._path, asked.form, headers)

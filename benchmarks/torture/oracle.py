@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from .setups import CLIENTS_GO_AWAY, REDIS_FAILED_OVER, REQUESTS_INTERRUPTED
 from .shared_state import (
     ACCEPTED,
     COLD,
@@ -14,6 +15,7 @@ from .shared_state import (
     UNCOMMITTED,
     UNDECIDED,
     UNRELEASED,
+    WENT_AWAY,
     SharedState,
 )
 
@@ -25,7 +27,12 @@ CAUSES = {
 }
 """Why a jti may be reserved although no work was done, the most certain cause first."""
 
-FORGOTTEN = {ROLLED_BACK: "rolled back, and the failover forgot the release"}
+FAULT_CAUSES = {
+    REDIS_FAILED_OVER: {ROLLED_BACK: "rolled back, and the failover forgot the release"},
+    REQUESTS_INTERRUPTED: {UNCOMMITTED: "COMMIT was interrupted"},
+    CLIENTS_GO_AWAY: {WENT_AWAY: "the client went away while the view ran"},
+}
+"""More causes, each of one fault alone."""
 
 
 @dataclass
@@ -38,7 +45,10 @@ class Verdict:
     """Requests that were answered 500 or 503, or not at all."""
 
     accepted_twice: int = 0
-    """Tokens whose work was done more than once."""
+    """Tokens whose work was done more than once, or was said to be."""
+
+    hangs: int = 0
+    """Requests, and children of workers, that had not ended after 10 seconds."""
 
     lost_work: int = 0
     """Honest clients who were told that the work was done, and it was not."""
@@ -59,23 +69,24 @@ class Verdict:
     """The longest time in seconds until an honest client had a final answer."""
 
 
-def judge(state: SharedState, audited: dict[str, int], *, forgets: bool = False) -> Verdict:
-    """
-    Compare what the state says with how often each jti was accepted, by the audit table.
-
-    ``forgets`` says that the store may have forgotten its last writes.
-    """
-    causes = CAUSES | FORGOTTEN if forgets else CAUSES
+def judge(state: SharedState, audited: dict[str, int], fault: str = "") -> Verdict:
+    """Compare what clients were told with what the audit table says was accepted."""
+    causes = CAUSES | FAULT_CAUSES.get(fault, {})
+    twice = {jti for jti, times in audited.items() if times > 1}
+    twice |= {f"{token}.0" for token in range(state.tokens) if state.times_told(token) > 1}
     verdict = Verdict(
         tokens=state.tokens,
         requests=sum(state.requests),
         failures=sum(state.failures),
-        accepted_twice=sum(times > 1 for times in audited.values()),
+        accepted_twice=len(twice),
+        hangs=sum(state.hung),
         stall=max(state.stall) / 1000,
     )
     worked = Counter(int(jti.partition(".")[0]) for jti in audited)
     for token in range(state.tokens):
         outcome, befell = state.outcome[token], state.befell(token)
+        if not state.entered[token]:
+            befell &= ~WENT_AWAY  # The jti was not reserved yet, or has been given back.
         verdict.renewed += bool(befell & COLD)
         if worked[token]:
             continue

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .setups import REQUEST_FAULTS
+
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "benchmarks" / "results" / "reliability.json"
 PAGE = ROOT / "docs" / "topics" / "reliability.md"
@@ -24,6 +26,26 @@ COLUMNS = (
     "needed a new token",
     "longest stall",
 )
+REQUEST_COLUMNS = (
+    "fault",
+    "set-up",
+    "through",
+    "tokens",
+    "requests",
+    "faults",
+    "accepted twice",
+    "hangs",
+    "refused for good",
+    "longest stall",
+)
+SETUP_TITLES = {
+    "memory": "in-memory",
+    "plain": "plain",
+    "guaranteed": "guaranteed",
+    "database": "`DatabaseCache`, PostgreSQL",
+    "SQLite": "`DatabaseCache`, SQLite",
+    "MariaDB": "`DatabaseCache`, MariaDB",
+}
 SHORTEST_DELAY = 0.001
 
 
@@ -31,7 +53,8 @@ def is_as_promised(result: dict[str, Any]) -> bool:
     """Return whether a run kept what its set-up promises."""
     if result["promised"] and result["accepted_twice"]:
         return False
-    return not (result["lost_work"] or result["unexplained"] or result["unfinished"])
+    wrong = ("lost_work", "unexplained", "unfinished", "hangs")
+    return not any(result.get(name) for name in wrong)
 
 
 def line(result: dict[str, Any]) -> str:
@@ -41,7 +64,8 @@ def line(result: dict[str, Any]) -> str:
         f"{result['setup']:<10}  {result['fault']:<22} {result['through']:<6} "
         f"{result['tokens']:>7,} tokens  {result['requests']:>8,} requests  "
         f"{result['faults']:>6,} faults  {result['accepted_twice']:>5,} accepted twice  "
-        f"{refused:>3} refused for good  {result['stall']:>5.1f} s longest stall"
+        f"{result['hangs']} hangs  {refused:>3} refused for good  "
+        f"{result['stall']:>5.1f} s longest stall"
     )
     return said if is_as_promised(result) else f"{said}  NOT AS PROMISED: {result}"
 
@@ -71,7 +95,10 @@ def rendered(page: str, figures: dict[str, Any]) -> str:
     page = _between(page, "machine", _machine(figures["machine"]))
     results = figures["results"]
     for name in ("guaranteed", "database", "plain"):
-        page = _between(page, name, _table([r for r in results if r["setup"] == name]))
+        outside = [r for r in results if r["fault"] not in REQUEST_FAULTS]
+        page = _between(page, name, _table([r for r in outside if r["setup"] == name]))
+    inside = [r for r in results if r["fault"] in REQUEST_FAULTS]
+    page = _between(page, "requests", _request_table(inside))
     page = _between(page, "refused", _causes(results))
     return _between(page, "failovers", _failovers(results))
 
@@ -97,6 +124,27 @@ def _table(results: list[dict[str, Any]]) -> str:
             f"{result['accepted_twice']:,}",
             f"{refused:,}",
             f"{result['renewed']:,}",
+            f"{result['stall']:.1f} s",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _request_table(results: list[dict[str, Any]]) -> str:
+    lines = [
+        f"| {' | '.join(REQUEST_COLUMNS)} |",
+        "|---|---|---|" + "--:|" * (len(REQUEST_COLUMNS) - 3),
+    ]
+    order = list(REQUEST_FAULTS)
+    for result in sorted(results, key=lambda result: order.index(result["fault"])):
+        refused = sum(result["refused"].values()) + result["unexplained"]
+        counts = ("tokens", "requests", "faults", "accepted_twice", "hangs")
+        cells = [
+            result["fault"],
+            SETUP_TITLES[result["setup"]],
+            result["through"],
+            *(f"{result[name]:,}" for name in counts),
+            f"{refused:,}",
             f"{result['stall']:.1f} s",
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -11,10 +11,13 @@ from typing import Any
 from .databases import Database, PostgreSQL
 from .faults import FAULTS, strike
 from .oracle import judge
-from .setups import DATABASE_FAULTS, REDIS_FAILED_OVER, Setup
+from .setups import DATABASE_FAULTS, REQUEST_FAULTS, SMALL_POOL, Setup
 from .site import Site
 
 CLIENTS = 4
+MANY_CLIENTS = 8
+"""More than a small pool has connections."""
+
 SETTLING = 90.0
 """Seconds that a run may take beyond what its tokens need, before it is ended."""
 
@@ -28,6 +31,9 @@ class Plan:
     """The most tokens in a second."""
 
     http: bool = False
+    copies: int = 1
+    """How many clients send a token at the same time as its owner."""
+
     delay: float = 0.001
     """Of the link to a replica, in seconds."""
 
@@ -47,21 +53,26 @@ def run(
     """
     if fault in DATABASE_FAULTS and not isinstance(database, PostgreSQL):
         return None
+    if fault == SMALL_POOL and not isinstance(database, PostgreSQL):
+        return None
     random.seed(f"{setup.name} {fault}")
     begun = time.monotonic()
+    clients = MANY_CLIENTS if fault == SMALL_POOL else CLIENTS
+    if not plan.http:
+        clients = setup.workers or clients
     with Site(setup, fault, database, folder / "site", delay=plan.delay) as site:
         limit = plan.tokens / plan.slowest + SETTLING
         site.start(
             tokens=plan.tokens,
-            clients=CLIENTS,
-            copies=CLIENTS - 1 if plan.http else 1,
+            clients=clients,
+            copies=min(plan.copies, clients - 1),
             http=plan.http,
             rate=plan.rate,
             late=plan.late,
             limit=limit,
         )
-        faults = _torture(site, fault, limit)
-        verdict = judge(site.state, database.audited(), forgets=fault == REDIS_FAILED_OVER)
+        faults = _torture(site, fault, limit, clients)
+        verdict = judge(site.state, database.audited(), fault)
     return {
         "setup": setup.name,
         "fault": fault,
@@ -74,18 +85,24 @@ def run(
     }
 
 
-def _torture(site: Site, fault: str, limit: float) -> int:
-    kind, times = FAULTS[fault], 0
+def _torture(site: Site, fault: str, limit: float, clients: int) -> int:
     deadline = time.monotonic() + limit + 15
-    # Once there is something to forget.
-    while min(site.state.position[:CLIENTS]) < site.state.tokens // 10:
-        if time.monotonic() > deadline or not site.is_busy():
-            break
-        time.sleep(0.02)
+    if fault in REQUEST_FAULTS:
+        _sleep_while_busy(site, deadline - time.monotonic())
+        # A pool is too small for all requests.
+        return sum(site.state.requests if fault == SMALL_POOL else site.state.misbehaved)
+    kind, times = FAULTS[fault], 0
+    # Not before there is something to forget, and not again before something was done.
+    struck_at = site.state.tokens // 10 - 1
     while site.is_busy() and time.monotonic() < deadline:
+        reached = min(site.state.position[:clients])
         # The last replays come when nothing fails any more, so that every token is asked for.
-        if min(site.state.position[:CLIENTS]) < site.state.tokens:
+        if struck_at < reached < site.state.tokens:
             times += strike(kind, site)
+            struck_at = reached
+        elif reached <= struck_at:
+            time.sleep(0.02)
+            continue
         _sleep_while_busy(site, kind.pause * random.uniform(0.5, 1.5))
     return times
 

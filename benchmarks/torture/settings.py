@@ -13,6 +13,14 @@ from .issuer import AUDIENCE, ISSUER, KEY, LEEWAY
 
 SITE = json.loads(os.environ["TORTURE_SITE"])
 
+TORTURE_FAULT = SITE["fault"]
+ROOT_URLCONF = "benchmarks.torture.urls"
+
+if SITE["database"]["ENGINE"].endswith("mysql"):
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+
 DATABASES = {
     "default": {
         "CONN_MAX_AGE": None,

@@ -13,11 +13,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from jti_replay.backends.redis.keys import Keys
 from jti_replay.backends.redis.options import RedisOptions
 from tests.servers import free_port
+from tests.servers.ports import wait_for_port
 
 from . import setups
 from .client import Orders
@@ -27,6 +28,16 @@ from .setups import Setup
 from .shared_state import UNANSWERED, SharedState
 
 ROOT = Path(__file__).parents[2]
+
+# A worker whose clock is late accepts a token a little longer.
+AROUND_THE_END = {
+    setups.CLOCK_STEPPED: (-0.7, 0.9),
+    setups.REQUESTS_WAIT: (-2.0, -0.2),
+}
+"""When the late replay comes in runs with short-lived tokens, as seconds after they expire."""
+
+POOL = {"min_size": 1, "max_size": 4, "timeout": 5}
+THREADS = 12
 
 
 class Site:
@@ -79,9 +90,10 @@ class Site:
                 port = self.redis.port
                 self._vouch()
             site = {
-                "database": self.database.settings,
+                "database": self._database_settings(),
                 "redis_port": port,
-                "replay_cache": self.setup.cache,
+                "replay_cache": self._cache_settings(),
+                "fault": self._fault,
             }
             self._environment["TORTURE_SITE"] = json.dumps(site)
             self._make_tables()
@@ -112,7 +124,6 @@ class Site:
         path = self._folder / "state"
         self.state = self._exits.enter_context(SharedState(path, tokens))
         port = self._serve(path, tokens) if http else None
-        is_clock = self._fault == setups.CLOCK_STEPPED
         orders = Orders(
             state=str(path),
             tokens=tokens,
@@ -120,8 +131,9 @@ class Site:
             clients=clients,
             copies=copies,
             port=port,
-            lifetime=setups.SHORT_LIFETIME if is_clock else 500,
-            at_the_end=is_clock,
+            lifetime=setups.SHORT_LIFETIME if self._fault in AROUND_THE_END else 500,
+            around_the_end=AROUND_THE_END.get(self._fault),
+            fault=self._fault,
             late=late,
             rate=rate,
             started=time.time(),
@@ -161,6 +173,21 @@ class Site:
         with self.redis.primary.client() as client:
             client.set(marker, int((time.time() - 60) * 1000))
 
+    def _database_settings(self) -> dict[str, Any]:
+        settings = self.database.settings
+        if self._fault == setups.SMALL_POOL:
+            options = settings.get("OPTIONS", {}) | {"pool": POOL}
+            settings = settings | {"OPTIONS": options, "CONN_MAX_AGE": 0}
+        return settings
+
+    def _cache_settings(self) -> dict[str, Any]:
+        cache = self.setup.cache
+        if self._fault == setups.REQUESTS_WAIT:
+            cache = cache | {"TTL": 0}  # Or the wait would have to be as long.
+        if self._fault == setups.SMALL_POOL:
+            cache = cache | {"OPTIONS": {"join": False}}
+        return cache
+
     def _make_tables(self) -> None:
         if not self.database.is_migrated:
             migrate = [sys.executable, "-m", "django", "migrate", "--verbosity", "0"]
@@ -176,13 +203,23 @@ class Site:
 
     def _serve(self, state: Path, tokens: int) -> int:
         port = free_port()
-        command = [
-            *(sys.executable, "-m", "gunicorn", "benchmarks.torture.wsgi"),
-            *("--config", "python:benchmarks.torture.gunicorn_conf"),
-            *("--bind", f"127.0.0.1:{port}"),
-        ]
+        workers = 1 if self._fault == setups.SMALL_POOL else self.setup.workers or 3
+        if self._fault == setups.CLIENTS_GO_AWAY:
+            command = [
+                *(sys.executable, "-m", "uvicorn", "benchmarks.torture.asgi:application"),
+                *("--port", str(port), "--workers", str(workers)),
+                *("--log-level", "critical", "--lifespan", "off"),
+            ]
+        else:
+            command = [
+                *(sys.executable, "-m", "gunicorn", "benchmarks.torture.wsgi"),
+                *("--config", "python:benchmarks.torture.gunicorn_conf"),
+                *("--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
+                *("--threads", str(4 if workers > 1 else THREADS)),
+            ]
         more = {"TORTURE_STATE": str(state), "TORTURE_TOKENS": str(tokens)}
         self._server = subprocess.Popen(command, env=self._environment | more, cwd=ROOT)
+        wait_for_port(port, self._server)
         return port
 
     def _end_processes(self) -> None:

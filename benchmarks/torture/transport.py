@@ -6,9 +6,13 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from . import worker_notes
 from .shared_state import UNCOMMITTED, UNRELEASED
+
+WAIT = 10.0
+"""Seconds after which a client gives a request up."""
 
 BITS = {
     "": 0,
@@ -37,12 +41,36 @@ class Reply:
     from_store: bool = False
     """Whether the store failed to judge the token (503)."""
 
+    misbehaved: bool = False
+    """Whether the site has misbehaved as it was asked to."""
+
+    hung: bool = False
+    """Whether the request, or a child of it, had not ended in time."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks of the site besides its work."""
+
+    fail: bool = False
+    """That the view fails after it has written."""
+
+    misbehave: bool = False
+    wait: float = 0.0
+    """Seconds to wait between verifying the token and reserving its jti."""
+
+    @property
+    def form(self) -> str:
+        """The body of the request."""
+        fields = {"fail": self.fail, "misbehave": self.misbehave, "wait": self.wait}
+        return urlencode({name: f"{value:g}" for name, value in fields.items() if value})
+
 
 class Transport(Protocol):
     """A way into the site."""
 
-    def send(self, token: str, *, fail: bool) -> Reply:
-        """Send a token; ``fail`` asks the view to fail after it has written."""
+    def send(self, token: str, asked: Asked) -> Reply:
+        """Send a token."""
 
 
 def judged(status: int, content: bytes) -> Answer:
