@@ -120,6 +120,24 @@ def test_to_ask_whether_a_transaction_is_open_does_not_connect(fresh_connection:
     assert fresh_connection.connection is None
 
 
+def test_an_open_connection_is_not_used_to_ask(django_db_blocker: Any) -> None:
+    """A test that may not query reserves, also beside a connection that others left open."""
+    connections["default"].ensure_connection()
+    with django_db_blocker.block():
+        assert release_on_rollback(replay_cache.reserve("a")) is False
+
+
+def test_a_connection_without_autocommit_is_opened_to_bind(
+    fresh_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first statement opens a transaction, and connecting later would unbind."""
+    monkeypatch.setitem(fresh_connection.settings_dict, "AUTOCOMMIT", False)
+    assert release_on_rollback(replay_cache.reserve("a")) is True
+    assert fresh_connection.connection is not None
+    fresh_connection.rollback()
+    assert replay_cache.reserve("a")
+
+
 class ManualTransactions:
     """Autocommit is off: the view itself ends its transactions."""
 
