@@ -98,7 +98,7 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "G5-others": {"aud": ["https://other.example.com"]},
     "G6-past": {"exp": 1},
     "G6-absent": {"exp": None},
-    "G6-not-yet": {"nbf": time.time() + 600},
+    "G6-not-yet": {"nbf": time.time() + 86_400},
     "G8-wrong-key": {"key": SECRET[::-1]},
     "events": {"events": {"x": {}}},
     "no-jti": {"jti": None},
