@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -17,11 +16,10 @@ from django.test import Client
 
 from jti_replay import CacheError, release_on_rollback, replay_cache, signals
 from jti_replay.decorators import reserve_jti
-from jti_replay.reservation import dispatch
 from jti_replay.rollback.wrapped_methods import wrap_method
 from tests.models import Work
 from tests.rollback.blocks import BlockFailed, failing_block
-from tests.rollback.signals import connected, receiving
+from tests.rollback.signals import receiving
 from tests.rollback.tokens import PROFILE, bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -336,38 +334,3 @@ def test_manual_transactions_are_shielded_too(using: str, doom: Callable[[str], 
     finally:
         transaction.set_autocommit(True, using)
     assert Work.objects.using(using).filter(name__in=["before", "after"]).count() == 2
-
-
-def test_receivers_that_cannot_run_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """A second event loop in Django's thread cannot use that thread, which is no error."""
-
-    def run_nested() -> None:
-        asyncio.run(dispatch.asend(signals.jti_reserved, sender=None))
-
-    called: list[bool] = []
-    with receiving(signals.jti_reserved, partial(called.append, True)):
-        asyncio.run(sync_to_async(run_nested)())
-    assert not called
-    assert "did not reach all of its receivers" in caplog.text
-
-
-def test_a_lost_event_loop_leaves_no_shield(transactional_db: None) -> None:
-    """A coroutine that is closed while receivers run cannot wait for anything."""
-    started = asyncio.Event()
-    database = connections["default"]
-
-    async def wait(**kwargs: Any) -> None:
-        started.set()
-        await asyncio.sleep(60)
-
-    async def lose() -> None:
-        sending = dispatch.asend(signals.jti_reserved, sender=None)
-        await asyncio.wait([sending.send(None)])  # For the shield.
-        sending.send(None)
-        await started.wait()
-        assert database.execute_wrappers
-        sending.close()
-
-    with connected(signals.jti_reserved, wait), transaction.atomic():
-        async_to_sync(lose)()
-        assert not database.execute_wrappers
