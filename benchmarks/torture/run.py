@@ -88,7 +88,9 @@ def run(
 def _torture(site: Site, fault: str, limit: float, clients: int) -> int:
     deadline = time.monotonic() + limit + 15
     if fault in REQUEST_FAULTS:
-        _sleep_while_busy(site, deadline - time.monotonic())
+        while site.is_busy() and time.monotonic() < deadline:
+            site.replace_crashed()
+            time.sleep(0.1)
         # A pool is too small for all requests.
         return sum(site.state.requests if fault == SMALL_POOL else site.state.misbehaved)
     kind, times = FAULTS[fault], 0

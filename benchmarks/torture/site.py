@@ -141,7 +141,8 @@ class Site:
         )
         self._exits.callback(self._end_processes)  # Before the state is closed.
         for client in range(clients):
-            self._start_client(replace(orders, client=client))
+            its_orders = replace(orders, client=client)
+            self._clients.append((its_orders, self._client(its_orders)))
 
     def is_busy(self) -> bool:
         """Return whether a client still runs."""
@@ -161,11 +162,21 @@ class Site:
             return 0
         process.kill()
         process.wait()
+        self._replace(at)
+        return 1
+
+    def replace_crashed(self) -> None:
+        """Start those clients again that have died by themselves, and say so."""
+        for at, (orders, process) in enumerate(self._clients):
+            if process.poll() and not self.state.finished[orders.client]:
+                print(f"a client crashed: {process.returncode}", file=sys.stderr, flush=True)
+                self._replace(at)
+
+    def _replace(self, at: int) -> None:
+        orders, _ = self._clients[at]
         if in_hand := self.state.in_hand[orders.client]:
             self.state.fate[orders.client][in_hand - 1] |= UNANSWERED
-        del self._clients[at]
-        self._start_client(orders)
-        return 1
+        self._clients[at] = orders, self._client(orders)
 
     def _vouch(self) -> None:
         """Write that the memory is complete, or the run would begin with a cold start."""
@@ -196,10 +207,9 @@ class Site:
             self.database.is_migrated = True
         self.database.clear()
 
-    def _start_client(self, orders: Orders) -> None:
+    def _client(self, orders: Orders) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "benchmarks.torture.client", str(orders)]
-        process = subprocess.Popen(command, env=self._environment, cwd=ROOT)
-        self._clients.append((orders, process))
+        return subprocess.Popen(command, env=self._environment, cwd=ROOT)
 
     def _serve(self, state: Path, tokens: int) -> int:
         port = free_port()
