@@ -30,7 +30,12 @@ def send(signal: Signal, **arguments: Any) -> None:
         # Async receivers cannot run where an event loop runs already: Django raises.
         logger.exception("A signal did not reach all of its receivers.")
     finally:
-        shield.lower()
+        try:
+            shield.lower()
+        except BaseException:
+            # A signal handler's. The transaction could not end, not even by a rollback.
+            shield.lower()
+            raise
 
 
 async def asend(signal: Signal, **arguments: Any) -> None:

@@ -46,41 +46,48 @@ class Shield:
     """
 
     def __init__(self) -> None:
+        self.is_raised = False
         self._stack = ExitStack()
 
     def raise_(self) -> bool:
         """Shield the transactions that are open. Return whether there are any."""
-        is_raised = False
+        is_needed = False
+        self.is_raised = True
         for connection in connections.all(initialized_only=True):
             if _is_in_transaction(connection):
-                is_raised = True
-                self._stack.enter_context(_shielded(connection))
-        return is_raised
+                is_needed = True
+                self._stack.enter_context(_shielded(connection, self))
+        return is_needed
 
     def lower(self) -> None:
-        """Leave the transactions as they were."""
+        """
+        Leave the transactions as they were.
+
+        May be called again if a signal handler's exception has interrupted it. What is left
+        on a connection then does nothing.
+        """
+        self.is_raised = False
         self._stack.close()
 
 
 @contextmanager
-def _shielded(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def _shielded(connection: BaseDatabaseWrapper, shield: Shield) -> Iterator[None]:
     flags = {name: getattr(connection, name) for name in FLAGS}
-    queries = _Queries(connection, flags)
+    queries = _Queries(connection, flags, shield)
     try:
-        with connection.execute_wrapper(queries.run), _kept_open(connection):
+        with connection.execute_wrapper(queries.run), _kept_open(connection, shield):
             yield
     finally:
         _set(connection, flags)
 
 
 @contextmanager
-def _kept_open(connection: Any) -> Iterator[None]:
-    is_raised = True
+def _kept_open(connection: Any, shield: Shield) -> Iterator[None]:
     own = vars(connection)
     before = {name: own.get(name) for name in ENDING_METHODS}
 
     def call(name: str, *args: Any, **kwargs: Any) -> None:
-        if is_raised:
+        if shield.is_raised:
             _refuse_end()
         # What a receiver has wrapped meanwhile is called later, too.
         (before[name] or getattr(type(connection), name).__get__(connection))(*args, **kwargs)
@@ -90,7 +97,6 @@ def _kept_open(connection: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        is_raised = False
         for name, guard in guards.items():
             if own.get(name) is not guard:
                 continue
@@ -108,7 +114,8 @@ def _refuse_end() -> NoReturn:
 class _Queries:
     """Runs the queries of receivers in a transaction."""
 
-    def __init__(self, connection: Any, flags: dict[str, Any]) -> None:
+    def __init__(self, connection: Any, flags: dict[str, Any], shield: Shield) -> None:
+        self._shield = shield
         self._connection = connection
         self._flags = flags
         self._depth = len(connection.atomic_blocks)
@@ -116,9 +123,9 @@ class _Queries:
 
     def run(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         """Run a query. If it fails, the transaction goes on."""
-        if ENDING.match(str(sql)):
+        if ENDING.match(str(sql)) and self._shield.is_raised:
             _refuse_end()
-        if CONTROL.match(str(sql)):
+        if CONTROL.match(str(sql)) or not self._shield.is_raised:
             return execute(sql, params, many, context)
         if self._connection.needs_rollback and self._is_elsewhere():
             _set(self._connection, self._flags)
