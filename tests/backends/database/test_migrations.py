@@ -82,6 +82,7 @@ def test_a_router_decides_where_the_tables_are(settings: Any, router: type) -> N
     assert not TABLES & set(connections["jtis"].introspection.table_names())
 
 
-def test_the_migrations_are_complete(transactional_db: None) -> None:
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_the_migrations_are_complete() -> None:
     call_command("makemigrations", "jti_replay", check=True, dry_run=True, verbosity=0)
     assert "jti_replay_reservedjti" in connections["default"].introspection.table_names()
