@@ -66,8 +66,12 @@ class OnSQLite(OnDatabase, TransactionTestCase):
     location = "default"
 
 
+ALONE = {"join": False, "timeout": 30}
+"""Many tasks wait for few threads, and the limit counts from when each was begun."""
+
+
 class OnSQLiteAlone(OnSQLite):
-    options = {"join": False}
+    options = ALONE
 
 
 class OnPostgreSQL(OnDatabase, TransactionTestCase):
@@ -76,7 +80,7 @@ class OnPostgreSQL(OnDatabase, TransactionTestCase):
 
 
 class OnPostgreSQLAlone(OnPostgreSQL):
-    options = {"join": False}
+    options = ALONE
 
 
 @pytest.mark.usefixtures("mariadb_database")
@@ -86,4 +90,4 @@ class OnMariaDB(OnDatabase, TransactionTestCase):
 
 
 class OnMariaDBAlone(OnMariaDB):
-    options = {"join": False}
+    options = ALONE

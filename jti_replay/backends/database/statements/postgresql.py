@@ -48,12 +48,13 @@ class PostgreSQLStatements(Statements):
             OR held.owner = excluded.owner
     """
     # It returns who holds the row, or nothing if another transaction has the lock, or above
-    # READ COMMITTED. A row that has not expired is set to what it is.
+    # READ COMMITTED, where it must not take the lock: CASE, because AND has no order. A row
+    # that has not expired is set to what it is.
     insert_joined: str = """
         INSERT INTO {table} AS held (digest, namespace, owner, expires_at)
         SELECT %(digest)s, %(namespace)s, %(owner)s, {now} + %(lifetime)s
-        WHERE current_setting('transaction_isolation') LIKE 'read %%'
-            AND pg_try_advisory_xact_lock(%(lock)s)
+        WHERE CASE WHEN current_setting('transaction_isolation') LIKE 'read %%'
+            THEN pg_try_advisory_xact_lock(%(lock)s) ELSE false END
         ON CONFLICT (digest) DO UPDATE SET
             owner = CASE WHEN held.expires_at <= excluded.expires_at - %(lifetime)s
                 THEN excluded.owner ELSE held.owner END,
