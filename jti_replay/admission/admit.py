@@ -35,6 +35,11 @@ class Candidate:
     """What the access token says that came with it, if its kind has one."""
 
     @property
+    def identity(self) -> Mapping[str, Any]:
+        """The claims that say who it is: those of the access token, if one comes with it."""
+        return self.access_token_claims or self.token.claims
+
+    @property
     def namespace(self) -> str:
         """The namespace within which the jti is unique."""
         kind, claims = self.profile.kind, self.token.claims

@@ -118,8 +118,7 @@ class JTIAuth(AuthBase):
             raise TokenRefused(response) from error
         # Django's cache must not answer for the endpoint when the token comes again.
         request._cache_update_cache = False  # type: ignore[attr-defined]
-        access_token: Mapping[str, Any] | None = getattr(request, "access_token_claims", None)
-        return admission.candidate.token.claims if access_token is None else access_token
+        return admission.candidate.identity
 
 
 def add_exception_handlers(api: NinjaAPI) -> None:

@@ -168,9 +168,7 @@ class JTIAuthentication(Gate, BaseAuthentication):
         authenticated: list[tuple[Any, Mapping[str, Any]]] = []
 
         def accept(candidate: Candidate) -> None:
-            # The token that a DPoP proof stands for says who it is.
-            access_token = getattr(request._request, "access_token_claims", None)
-            claims = candidate.token.claims if access_token is None else access_token
+            claims = candidate.identity
             authenticated.append((self.get_user(claims), claims))
 
         if _uses_up(request):
