@@ -13,7 +13,7 @@ from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections
 from django.db.models.signals import post_migrate
 
-from jti_replay import replay_cache
+from jti_replay import replay_cache, signals
 from jti_replay.backends.base import BaseReplayCache
 from tests.backends.waiting import PATIENT
 from tests.servers import missing, postgresql
@@ -24,6 +24,30 @@ from tests.servers.redis import MISSING, RedisProcess, redis_executable
 logging.getLogger("asyncio").addFilter(
     lambda record: not str(record.msg).startswith("Executing ")
 )
+
+
+SIGNALS = (
+    signals.jti_reserved,
+    signals.jti_replayed,
+    signals.jti_released,
+    signals.cache_failed,
+    signals.transaction_rolled_back,
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """Let no test find receivers, or a silent log, that another one has left."""
+    logger = logging.getLogger("jti_replay")
+    logger.disabled, logger.propagate = False, True
+    logger.setLevel(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    receivers = [list(signal.receivers) for signal in SIGNALS]
+    yield
+    for signal, before in zip(SIGNALS, receivers, strict=True):
+        with signal.lock:
+            signal.receivers[:] = before
+            signal.sender_receivers_cache.clear()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 
 import celery
 import pytest
+from celery._state import _set_current_app, set_default_app
 from celery.contrib.testing.worker import start_worker
 from django.core.exceptions import SuspiciousOperation
 from django.db import connections, transaction
@@ -44,7 +45,9 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The module of tasks of the page, and a worker that waits for them."""
     (tmp_path / "recipe_tasks.py").write_text(block("# shop/tasks.py"))
     monkeypatch.syspath_prepend(str(tmp_path))
-    app = celery.Celery("shop", broker="memory://", backend="cache+memory://")
+    app = celery.Celery(
+        "shop", broker="memory://", backend="cache+memory://", set_as_current=False
+    )
     # The handlers of the tests stay.
     app.conf.update(worker_hijack_root_logger=False, worker_redirect_stdouts=False)
     app.set_default()
@@ -52,6 +55,9 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
         yield module
     app.close()
+    # Or tasks of later tests would be looked for in it.
+    set_default_app(None)
+    _set_current_app(None)
     del sys.modules["recipe_tasks"]
 
 
