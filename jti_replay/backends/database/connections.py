@@ -47,6 +47,8 @@ class PrivateConnections:
         # Its append() and pop() need no lock, which a fork could leave held.
         self._idle: list[BaseDatabaseWrapper] = []
         self._inherited: list[BaseDatabaseWrapper] = []
+        # How often close() was called: what an operation still uses is not kept afterwards.
+        self._closings = 0
 
     @contextmanager
     def use(self) -> Iterator[BaseDatabaseWrapper]:
@@ -56,6 +58,7 @@ class PrivateConnections:
         Raises :exc:`django.db.OperationalError` if the database does not answer in time.
         """
         session = session_of(connections[self._alias])
+        closings = self._closings
         connection = self._take() or self._make()
         has_adopted = False
         try:
@@ -72,13 +75,14 @@ class PrivateConnections:
             raise
         # What it adopted is not for the next operation, nor is a cancellation that comes late.
         is_kept = _is_young(connection) and not has_adopted and not limit.is_exceeded
-        if is_kept and not is_test_run():
+        if is_kept and closings == self._closings and not is_test_run():
             self._idle.append(connection)
         else:
             disconnect(connection)
 
     def close(self) -> None:
-        """Close the connections that no operation uses at present."""
+        """Close the connections that no operation uses, and the others at its end."""
+        self._closings += 1
         while connection := self._take():
             disconnect(connection)
 

@@ -251,6 +251,19 @@ def test_after_a_failure_a_connection_is_not_kept(transactional_db: None, kept: 
     assert connection.connection is None
 
 
+def test_one_in_use_is_closed_at_its_end(transactional_db: None, kept: None) -> None:
+    """After close() nothing is kept that an operation of another thread still used."""
+    private = PrivateConnections("default", 5)
+    with private.use() as connection:
+        connection.ensure_connection()
+        private.close()
+    assert connection.connection is None
+    with private.use() as connection:
+        connection.ensure_connection()
+    private.close()
+    assert connection.connection is None
+
+
 def test_a_test_run_keeps_no_connection(
     postgres: str,
     use_cache: UseCache,
