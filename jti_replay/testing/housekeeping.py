@@ -66,3 +66,4 @@ class HousekeepingTests(CacheCase):
             self.assertLess(time.monotonic() - start, self.longest_wait)
             self.assertIsInstance(caught.exception.__cause__, Exception)
         self.assertIsNone(self.cache.reserve(healthy.jti))
+        self.cache.close()  # It is no longer the one that is configured.
