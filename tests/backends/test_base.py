@@ -31,3 +31,8 @@ def test_it_need_not_count_or_hold_connections(call: Call) -> None:
     assert call(replay_cache, "count") is None
     assert call(replay_cache, "close") is None
     assert replay_cache.check() == []
+
+
+def test_there_is_nothing_to_purge() -> None:
+    """A store whose entries go by themselves has no expired ones."""
+    assert replay_cache.purge() == 0
