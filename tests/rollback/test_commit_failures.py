@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,16 +15,10 @@ from django.db import (
 from jti_replay import Reservation
 from tests.models import Step, Work
 from tests.rollback.attempts import Attempt
+from tests.rollback.broken_commits import chain, interrupt, lose_the_reply
 from tests.rollback.sessions import terminate
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
-
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Give an error, and those in whose wake it came: Django fails to restore autocommit."""
-    while error is not None:
-        yield error
-        error = error.__context__
 
 
 def test_a_constraint_that_fails_at_commit_gives_the_token_back(attempt: Attempt) -> None:
@@ -86,22 +79,15 @@ def test_a_commit_whose_reply_was_lost_leaves_the_token_used_up(
     postgres_attempt: Attempt, other_session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempt = postgres_attempt
-    connection = connections[attempt.using]
-    commit = connection._commit
-
-    def commit_and_lose_the_reply() -> None:
-        commit()
-        connection.connection.close()
-        raise OperationalError("server closed the connection unexpectedly")
 
     def work(reservation: Reservation) -> None:
         attempt.store()
-        monkeypatch.setattr(connection, "_commit", commit_and_lose_the_reply)
+        lose_the_reply(monkeypatch, attempt.using)
 
     # psycopg cannot set autocommit on a connection that is closed, nor will Django.
     assert isinstance(attempt.run(work), OperationalError)
     monkeypatch.undo()
-    connection.close()
+    connections[attempt.using].close()
     assert attempt.stored()
     assert not attempt.was_released()
 
@@ -111,21 +97,13 @@ def test_a_commit_whose_reply_was_lost_leaves_the_token_used_up(
 def test_an_interrupted_commit_leaves_the_token_used_up(
     attempt: Attempt, monkeypatch: pytest.MonkeyPatch, error: Any, happened: bool
 ) -> None:
-    connection = connections[attempt.using]
-    commit = connection._commit
-
-    def interrupted_commit() -> None:
-        if happened:
-            commit()
-        raise error
-
     def work(reservation: Reservation) -> None:
         attempt.store()
-        monkeypatch.setattr(connection, "_commit", interrupted_commit)
+        interrupt(monkeypatch, attempt.using, error, happened=happened)
 
     raised = attempt.run(work)
     monkeypatch.undo()
-    connection.close()
+    connections[attempt.using].close()
     assert any(isinstance(each, error) for each in chain(raised))
     assert not attempt.was_released()
 

@@ -19,11 +19,14 @@ class Rival:
 
     def __init__(self) -> None:
         self._end = threading.Event()
+        self._ended = threading.Event()
         self._commits = False
 
     def end(self, *, commit: bool) -> None:
+        """End the transaction, and return when it has ended."""
         self._commits = commit
         self._end.set()
+        assert self._ended.wait(LIMIT)
 
     def end_later(self, seconds: float, *, commit: bool) -> None:
         threading.Timer(seconds, self.end, kwargs={"commit": commit}).start()
@@ -36,6 +39,7 @@ class Rival:
                 assert self._end.wait(LIMIT)
                 transaction.set_rollback(not self._commits, using=alias)
         finally:
+            self._ended.set()
             connections.close_all()
 
 

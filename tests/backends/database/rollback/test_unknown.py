@@ -13,8 +13,8 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 from jti_replay import Reservation, release_on_rollback, replay_cache
 from tests.models import Work
 from tests.rollback.attempts import Attempt
+from tests.rollback.broken_commits import chain, interrupt, lose_the_reply
 from tests.rollback.sessions import terminate
-from tests.rollback.test_commit_failures import chain
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -56,21 +56,13 @@ def test_a_connection_lost_before_commit_and_noticed_takes_work_and_jti_along(
 def test_a_commit_whose_reply_was_lost_leaves_work_and_jti(
     joined_attempt: Attempt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = connections[joined_attempt.using]
-    commit = connection._commit
-
-    def commit_and_lose_the_reply() -> None:
-        commit()
-        connection.connection.close()
-        raise OperationalError("server closed the connection unexpectedly")
-
     def work(reservation: Reservation) -> None:
         joined_attempt.store()
-        monkeypatch.setattr(connection, "_commit", commit_and_lose_the_reply)
+        lose_the_reply(monkeypatch, joined_attempt.using)
 
     assert isinstance(joined_attempt.run(work), OperationalError)
     monkeypatch.undo()
-    connection.close()
+    connections[joined_attempt.using].close()
     assert joined_attempt.stored()
     assert not joined_attempt.was_released()
 
@@ -85,21 +77,14 @@ def test_an_interrupted_commit_leaves_both_or_neither(
     happened: bool,
 ) -> None:
     attempt = make_attempt(using, "decorator")
-    connection = connections[using]
-    commit = connection._commit
-
-    def interrupted_commit() -> None:
-        if happened:
-            commit()
-        raise error
 
     def work(reservation: Reservation) -> None:
         attempt.store()
-        monkeypatch.setattr(connection, "_commit", interrupted_commit)
+        interrupt(monkeypatch, using, error, happened=happened)
 
     raised = attempt.run(work)
     monkeypatch.undo()
-    connection.close()
+    connections[using].close()
     assert any(isinstance(each, error) for each in chain(raised))
     assert attempt.was_released() is not attempt.stored()
 
