@@ -71,8 +71,8 @@ def test_a_node_that_is_paused_fails_its_own_keys_in_time(
         assert call(cache, "release", elsewhere[0]) is True
     finally:
         paused.resume()
-    wait_until(lambda: call(cache, "reserve", jti))
-    assert call(cache, "release", jti) is True
+    # A long pause makes a replica the primary, and what the old one takes since is lost.
+    wait_until(lambda: call(cache, "reserve", jti) and call(cache, "release", jti))
     cluster.wait_until_whole()
 
 
