@@ -20,6 +20,10 @@ from tests.servers import missing, postgresql
 from tests.servers.cluster import Cluster, running_cluster
 from tests.servers.redis import MISSING, RedisProcess, redis_executable
 
+# Coverage measures the processes of pytest-xdist, and not those that a test starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 # In debug mode asyncio warns of each step that took long. Of a busy machine that tells nothing.
 logging.getLogger("asyncio").addFilter(
     lambda record: not str(record.msg).startswith("Executing ")
