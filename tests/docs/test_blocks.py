@@ -129,12 +129,15 @@ def _module(file: str, code: str, project: Path, settings: Any) -> Any:
 
 
 def _run_tests(module: Any, request: pytest.FixtureRequest) -> None:
-    result = unittest.TestResult()
     # Not loadTestsFromModule(), which resolves the tasks of Celery that it meets.
     for case in vars(module).values():
-        if issubclass(type(case), type) and issubclass(case, unittest.TestCase):
+        if getattr(case, "__module__", "") != module.__name__:
+            continue
+        if isinstance(case, type) and issubclass(case, unittest.TestCase):
+            result = unittest.TestResult()
             unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
-    assert [trace for _, trace in result.errors + result.failures] == []
+            assert result.testsRun
+            assert [trace for _, trace in result.errors + result.failures] == []
     for name, function in sorted(vars(module).items()):
         if name.startswith("test_"):
             function(*map(request.getfixturevalue, inspect.signature(function).parameters))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import unittest
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,6 @@ from jti_replay.backends.redis import RedisCache
 from jti_replay.profiles import checks as profiles
 
 from .pages import DOCUMENTS, blocks_of, text_of
-
-
-def test_the_backend_that_is_shown_passes_the_conformance_test(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (backend,) = blocks_of("docs/how-to/own-backend.md", "# my_backend.py")
-    (its_test,) = blocks_of("docs/how-to/own-backend.md", "# test_my_backend.py")
-    (tmp_path / "my_backend.py").write_text(backend)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    names: dict[str, Any] = {"__name__": "test_my_backend"}
-    exec(its_test, names)
-    tests = unittest.defaultTestLoader.loadTestsFromTestCase(names["DictCacheTests"])
-    result = unittest.TestResult()
-    tests.run(result)
-    assert result.testsRun > 10
-    assert [trace for _, trace in result.errors + result.failures] == []
 
 
 def test_a_kind_of_ones_own_takes_20_lines() -> None:
