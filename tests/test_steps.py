@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -62,3 +63,52 @@ def test_a_stop_iteration_of_a_step_comes_out_as_it_is() -> None:
     """A view may raise it."""
     with pytest.raises(StopIteration):
         run(raising(StopIteration()))
+
+
+class Interrupted:
+    """A step between whose parts a signal handler raises: no generator sees it by itself."""
+
+    def __iter__(self) -> Any:
+        raise KeyboardInterrupt
+
+
+def test_an_error_between_two_steps_is_raised_at_the_yield() -> None:
+    """The generator cleans up, though it was not running when a signal handler raised."""
+    done: list[str] = []
+
+    def steps() -> Any:
+        try:
+            yield Interrupted()
+        finally:
+            yield partial(done.append, "sync"), aclean, ()
+
+    async def aclean() -> None:
+        done.append("async")
+
+    with pytest.raises(KeyboardInterrupt):
+        run(steps())
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(arun(steps()))
+    assert done == ["sync", "async"]
+
+
+def test_without_an_event_loop_the_rest_is_done_in_sync_code() -> None:
+    """A coroutine that is closed cannot wait for anything."""
+    done: list[str] = []
+
+    async def asleep() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    def steps() -> Any:
+        try:
+            yield number, asleep, ()
+        finally:
+            yield partial(done.append, "sync"), asleep, ()
+
+    async def lose() -> None:
+        coroutine = arun(steps())
+        coroutine.send(None)
+        coroutine.close()
+
+    asyncio.run(lose())
+    assert done == ["sync"]

@@ -24,6 +24,7 @@ class DirectTransport:
             from exchange.views.bearer import exchange
 
             self._view = exchange
+        worker_notes.listen()
         is_interrupted = fault == setups.REQUESTS_INTERRUPTED
         self._interruption = Interruption() if is_interrupted else None
 

@@ -38,12 +38,14 @@ def take() -> str:
     return what
 
 
+def listen() -> None:
+    """Note from now on what the signals tell."""
+    cache_failed.connect(_on_failure)
+
+
 def _on_failure(reservation: Any = None, **kwargs: Any) -> None:
     if reservation is not None:  # Only a release has one.
         note(RELEASE_FAILED)
-
-
-cache_failed.connect(_on_failure)
 
 
 class NotesMiddleware:
@@ -51,6 +53,7 @@ class NotesMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
+        listen()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         take()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import pytest
 
 from jti_replay import CacheError, replay_cache
+from jti_replay.reservation.key import JTIKey
+from jti_replay.signals import jti_reserved
 from tests.backends.conftest import Call
+from tests.backends.flawed import Sound
+from tests.rollback.signals import connected
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +41,24 @@ def test_it_need_not_count_or_hold_connections(call: Call) -> None:
 def test_there_is_nothing_to_purge() -> None:
     """A store whose entries go by themselves has no expired ones."""
     assert replay_cache.purge() == 0
+
+
+class Stubborn(Sound):
+    """Gives nothing back."""
+
+    def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
+        raise OSError("read-only")
+
+
+def test_what_an_interrupted_reserve_cannot_give_back_is_logged(
+    settings: Any, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller gets what interrupted it."""
+    settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": f"{__name__}.Stubborn"}}}
+
+    def interrupt(**kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    with connected(jti_reserved, interrupt), pytest.raises(KeyboardInterrupt):
+        call(replay_cache, "reserve", "a")
+    assert "'default' could not take a jti back: read-only" in caplog.text

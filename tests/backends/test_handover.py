@@ -75,6 +75,27 @@ def test_an_entry_that_is_added_after_the_task_has_gone_is_removed(sensitive: bo
     assert store.entries == set()
 
 
+def test_what_was_held_already_is_not_removed() -> None:
+    """A thread that added nothing has nothing to take back."""
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+    removed: list[Hashable] = []
+
+    def add() -> None:
+        begun.set()
+        assert may_end.wait(LIMIT)
+
+    async def main() -> None:
+        task = asyncio.create_task(add_in_thread(add, removed.append))
+        await asyncio.to_thread(begun.wait, LIMIT)
+        await cancel(task)
+        may_end.set()
+        await sync_to_async(ended.set)()  # In the same thread, which does it afterwards.
+
+    asyncio.run(main())
+    assert ended.is_set()
+    assert removed == []
+
+
 @SENSITIVE
 def test_an_entry_that_was_added_before_the_task_was_told_is_removed(sensitive: bool) -> None:
     """A cancellation may come when the thread is done and the task does not know yet."""

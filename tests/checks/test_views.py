@@ -105,6 +105,13 @@ def test_other_views_are_left_alone(
     assert [m for m in run_checks() if str(m.id).startswith("jti_replay")] == []
 
 
+def test_what_is_no_pattern_is_left_to_django(settings: Any) -> None:
+    """It has an error of its own for that."""
+    settings.ROOT_URLCONF = ("redeem", path("", reserve_jti("log-out")(redeem)))
+    clear_url_caches()
+    assert {m.id for m in run_checks()} >= {"urls.E004", "jti_replay.E045"}
+
+
 def test_an_unknown_kind_is_named(check: Callable[..., list[CheckMessage]]) -> None:
     """With the nearest one that there is."""
     for kind, hint in (

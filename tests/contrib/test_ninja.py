@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import clear_url_caches, path
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
+from ninja.security import django_auth
 from ninja.throttling import BaseThrottle
 
 from jti_replay import replay_cache
@@ -191,7 +192,7 @@ def test_each_kind_has_a_scheme_of_its_own(settings: Any) -> None:
     settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": profiles}
     site = Site(settings, is_async=False)
     for name in ("default", "clients", "absent"):
-        site.api.get(f"/{name}", auth=JTIAuth(name))(lambda request: None)
+        site.api.get(f"/{name}", auth=[django_auth, JTIAuth(name)])(lambda request: None)
     settings.ROOT_URLCONF = (path("", site.api.urls),)
     clear_url_caches()
     schemes = site.api.get_openapi_schema()["components"]["securitySchemes"]

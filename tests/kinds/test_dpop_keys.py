@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any, NoReturn
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -53,6 +55,20 @@ def test_d6_an_odd_rsa_key_is_the_clients_fault(
     members = {"e": base64url(exponent.to_bytes(size, "big"))}
     text = with_jwk(public_jwk(RSA) | members, key=RSA)
     assert said(site.send(request(text))) == (400, "invalid_dpop_proof")
+    assert nothing_happened(site)
+
+
+def test_d6_a_key_that_fails_late_is_the_clients_fault(
+    dpop_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old releases of cryptography find some keys to be odd only when they verify."""
+
+    def fail(*args: Any) -> NoReturn:
+        raise ValueError("e must be odd.")
+
+    monkeypatch.setattr(jwt.algorithms.RSAAlgorithm, "verify", fail)
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256"])
+    assert said(site.send(request(proof(key=RSA)))) == (400, "invalid_dpop_proof")
     assert nothing_happened(site)
 
 

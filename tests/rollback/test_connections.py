@@ -4,13 +4,17 @@ from typing import Any, NoReturn
 
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
+from django.http import HttpRequest
+from django.test import RequestFactory
 
 from jti_replay import Reservation, release_on_rollback, replay_cache
+from jti_replay.decorators import reserve_jti
 from jti_replay.rollback.ledger import ATTRIBUTE
 from tests.models import Work
 from tests.rollback.attempts import WAYS, Attempt
 from tests.rollback.blocks import failing_block
 from tests.rollback.sessions import terminate
+from tests.rollback.tokens import PROFILE, bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -189,6 +193,23 @@ class TestManualTransactions(ManualTransactions):
             raise WorkFailed
 
         assert isinstance(attempt.run(work), WorkFailed)
+        assert replay_cache.count() == 1
+        transaction.rollback(using)
+        assert replay_cache.count() == 0
+
+    def test_release_on_error_leaves_it_to_the_transaction(
+        self, using: str, settings: Any
+    ) -> None:
+        """Which the view may still commit, or somebody around it."""
+        settings.JTI_REPLAY = {"PROFILES": {"default": PROFILE}}
+
+        @reserve_jti(using=using, release_on_error=True)
+        def view(request: HttpRequest) -> NoReturn:
+            raise WorkFailed
+
+        request = RequestFactory().post("/", headers=bearer(new_token()))
+        with pytest.raises(WorkFailed):
+            view(request)
         assert replay_cache.count() == 1
         transaction.rollback(using)
         assert replay_cache.count() == 0

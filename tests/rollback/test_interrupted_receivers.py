@@ -29,6 +29,28 @@ def test_an_interrupted_receiver_leaves_the_transaction(using: str) -> None:
         assert replay_cache.reserve("a")
 
 
+def test_an_interruption_after_the_receivers_leaves_the_transaction(using: str) -> None:
+    """A signal handler that raises while the shield is lowered does not keep it up."""
+    database = connections[using]
+
+    class Interrupting(list[Any]):
+        """The wrappers of a connection. One is taken away, and a signal comes."""
+
+        def pop(self, *args: Any) -> NoReturn:
+            database.execute_wrappers = self[:-1]
+            raise KeyboardInterrupt
+
+    def receiver(**kwargs: Any) -> None:
+        database.execute_wrappers = Interrupting(database.execute_wrappers)
+
+    with transaction.atomic(using):
+        with connected(signals.jti_reserved, receiver), pytest.raises(KeyboardInterrupt):
+            replay_cache.reserve("a")
+        assert not database.execute_wrappers
+        assert "commit" not in vars(database)
+        assert replay_cache.reserve("a")
+
+
 def test_an_interrupted_receiver_does_not_stop_the_release(using: str) -> None:
     """What was rolled back is released, though the receiver of the app does not run."""
     signal = signals.transaction_rolled_back

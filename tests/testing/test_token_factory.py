@@ -222,6 +222,20 @@ def test_what_was_consumed_is_told(configure: Callable[..., None]) -> None:
             Client().post("/", **tokens.request(tokens.token()))
 
 
+def test_of_the_log_only_what_names_the_profile_is_told(
+    configure: Callable[..., None],
+) -> None:
+    """What other profiles refused meanwhile explains nothing."""
+    configure(ci=PROFILE, other=PROFILE)
+    with (
+        TokenFactory("ci") as tokens,
+        pytest.raises(AssertionError) as caught,
+        assert_consumed("other"),
+    ):
+        Client().post("/", **tokens.request(tokens.token(exp=1)))
+    assert "has expired" not in str(caught.value)
+
+
 def test_what_was_released_is_not_consumed(configure: Callable[..., None]) -> None:
     """As the work was rolled back."""
     configure(ci=PROFILE)

@@ -12,6 +12,7 @@ import pytest
 from django.db import connections, transaction
 
 from jti_replay import CacheError, replay_cache
+from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import EACH_LEVEL, SNAPSHOTS, UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
 from tests.models import Work
@@ -189,6 +190,35 @@ def test_a_row_that_comes_between_look_and_insert_decides(
                 replay_cache.reserve("a")
         assert connections[server].needs_rollback
     assert looks == 2
+
+
+@pytest.mark.parametrize("server", ["postgres with snapshots"], indirect=True)
+def test_an_insert_that_fails_under_a_snapshot_is_an_error(
+    server: str, use_cache: UseCache
+) -> None:
+    """Only what says that the snapshot is too old means that somebody else has the jti."""
+    use_cache(server)
+    table = connections[server].ops.quote_name(ReservedJTI._meta.db_table)
+
+    def lock() -> None:
+        with transaction.atomic(server), connections[server].cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+            locked.set()
+            assert may_end.wait(LIMIT)
+
+    locked, may_end = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as executor:
+        locking = in_thread(executor, lock)
+        assert locked.wait(LIMIT)
+        try:
+            with transaction.atomic(server):
+                connections[server].cursor().execute("SET LOCAL statement_timeout = 100")
+                with pytest.raises(CacheError, match="statement timeout"):
+                    replay_cache.reserve("a")
+        finally:
+            may_end.set()
+            locking.result(LIMIT)
+    assert replay_cache.reserve("a")
 
 
 def test_a_savepoint_that_rolls_back_frees_its_jti_at_once(

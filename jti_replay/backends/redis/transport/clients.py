@@ -83,11 +83,10 @@ class RedisClients:
 
     def _get(self) -> Store:
         # A forked child leaves the connections to its parent, and their locks.
-        if self._store is None or self._pid != os.getpid():
-            with self._lock:
-                if self._store is None or self._pid != os.getpid():
-                    self._store, self._pid = self._make(), os.getpid()
-        return self._store
+        with self._lock:
+            if self._store is None or self._pid != os.getpid():
+                self._store, self._pid = self._make(), os.getpid()
+            return self._store
 
     async def _aget(self) -> AsyncStore:
         stores = _stores(asyncio.get_running_loop())

@@ -96,12 +96,10 @@ class Cluster:
 
     def _to(self, node: Any) -> ThreadConnections:
         pool = cast("Any", self._client).get_redis_connection(node).connection_pool
-        held = self._nodes.get(node.name)
-        if held is None or held.pool is not pool:
-            with self._lock:  # They prepare the pool, which is to happen once.
-                held = self._nodes.get(node.name)
-                if held is None or held.pool is not pool:
-                    held = self._nodes[node.name] = ThreadConnections(pool, self._wait)
+        with self._lock:  # They prepare the pool, which is to happen once.
+            held = self._nodes.get(node.name)
+            if held is None or held.pool is not pool:
+                held = self._nodes[node.name] = ThreadConnections(pool, self._wait)
         return held
 
     def _connected(self, call: Call) -> Any:  # redis-py does not give its types.

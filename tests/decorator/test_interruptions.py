@@ -1,0 +1,31 @@
+"""A signal handler that raises between the reserve and the view leaves no token used up."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.test import RequestFactory
+
+from jti_replay import replay_cache
+from jti_replay.admission.admit import judge, reserve_unjudged
+from jti_replay.profiles import get_profile
+from jti_replay.steps import run
+from tests.tokens.tokens import bearer, signed
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_jti_whose_reservation_nobody_got_is_given_back(is_async: bool) -> None:
+    """Celery's time limit, for example, raises wherever a worker is."""
+    request = RequestFactory().post("/", headers=bearer(signed()))
+    candidate = run(judge(get_profile("default"), request))
+    steps = reserve_unjudged(candidate, request, None)
+    take, atake, _ = next(steps)
+    if is_async:
+        asyncio.run(atake())  # type: ignore[arg-type]
+    else:
+        take()
+    assert replay_cache.count() == 1
+    with pytest.raises(KeyboardInterrupt):
+        run(steps, KeyboardInterrupt())
+    assert replay_cache.count() == 0
