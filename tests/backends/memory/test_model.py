@@ -154,5 +154,5 @@ class CacheAndModel(RuleBasedStateMachine):
 
 TestCacheAndModel = CacheAndModel.TestCase
 TestCacheAndModel.settings = settings(
-    max_examples=100, stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=40, stateful_step_count=50, deadline=None, derandomize=True
 )
