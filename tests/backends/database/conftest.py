@@ -101,9 +101,8 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     if alias == "mariadb" and not knows_snapshot_isolation(alias):
         pytest.skip("this MariaDB has no innodb_snapshot_isolation")
     connections[alias].close()
-    monkeypatch.setitem(
-        connections[alias].settings_dict, "OPTIONS", SNAPSHOTS[request.param].copy()
-    )
+    settings = connections[alias].settings_dict
+    monkeypatch.setitem(settings, "OPTIONS", settings["OPTIONS"] | SNAPSHOTS[request.param])
     yield alias
     connections[alias].close()
 

@@ -33,7 +33,8 @@ def run(alias: str, task: str) -> Any:
     connection = connections[alias]
     names = ("ENGINE", "NAME", "HOST", "PORT", "USER")
     database = {name: connection.settings_dict[name] for name in names}
-    database["OPTIONS"] = OPTIONS.get(connection.vendor, {})
+    options = connection.settings_dict["OPTIONS"]
+    database["OPTIONS"] = OPTIONS.get(connection.vendor, options)
     connection.close()
     done = subprocess.run(
         [sys.executable, "-m", crowd.__name__, json.dumps(database, default=str), task],
