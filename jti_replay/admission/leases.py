@@ -60,7 +60,7 @@ class Claim(Reservation):
         # Without signals: it is not the jti itself.
         cache = cast("BaseReplayCache", self._cache)
         key = cache.key(self.namespace, self.jti)
-        step: Step = (cache.remove, cache.aremove, (key, self._owner))
+        step: Step = (cache.remove, cache.aremove, (key, self._entry[0]))
         freed: bool = yield from cache.ask("release", step, partial(JTIEvent.of, self))
         return freed
 

@@ -182,7 +182,7 @@ class BaseReplayCache(Store):
         namespace = reservation.namespace
         key = self.key(namespace, reservation.jti)
         event = partial(JTIEvent.of, reservation)
-        return (yield from self._release(key, reservation._owner, event))
+        return (yield from self._release(key, reservation._entry[0], event))
 
     def _release(
         self, key: JTIKey, owner: Hashable | None, event: Callable[[], JTIEvent]

@@ -39,20 +39,20 @@ class Reservation:
     __slots__ = (
         "__weakref__",
         "_cache",
-        "_expiry",
+        "_entry",
         "_jti",
         "_namespace",
         "_origin",
-        "_owner",
     )
 
     _cache: Cache
     _jti: str
     _namespace: str
-    _owner: Hashable
-    """A token that tells its entry from any other one that the jti ever had."""
-    _expiry: float
-    """The moment at which the jti is forgotten, in seconds since 1970."""
+    _entry: tuple[Hashable, float]
+    """
+    The owner token, which tells its entry from any other one that the jti ever had, and the
+    moment at which the jti is forgotten, in seconds since 1970.
+    """
     _origin: tuple[weakref.ref[HttpRequest], str | None] | None
     """
     The request and the profile. The request often holds its reservation: a weak reference
@@ -75,7 +75,7 @@ class Reservation:
         reservation._cache = cache
         reservation._jti = jti
         reservation._namespace = namespace
-        reservation._owner, reservation._expiry = entry
+        reservation._entry = entry
         reservation._origin = None if request is None else (weakref.ref(request), profile)
         return reservation
 
@@ -103,7 +103,7 @@ class Reservation:
     @property
     def expires_at(self) -> datetime:
         """The moment at which the jti is forgotten, in UTC."""
-        return to_datetime(self._expiry)
+        return to_datetime(self._entry[1])
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,7 @@ from jti_replay.conf.forks import forked_at
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.key import JTIKey
-from jti_replay.reservation.retention import GRACE, LATEST, retention_deadline
+from jti_replay.reservation.retention import END, GRACE, retention_deadline
 from jti_replay.signals import cache_failed, jti_replayed, jti_reserved
 
 from .diagnosis import examine_memory
@@ -74,30 +74,32 @@ class InMemoryCache(BaseReplayCache):
         Reserve as the base class does, a new jti in fewer calls.
 
         Calls from function to function are the greater part of the cost. All but a new jti
-        of a known namespace begins again in the base class, and comes to :meth:`add`.
+        of a known namespace, with an ``exp``, begins again in the base class, and comes to
+        :meth:`add`.
         """
-        is_text = type(jti) is type(namespace) is str
-        prefix = self._prefixes.get(namespace) if is_text else None
-        if prefix and jti and not jti_reserved.receivers:
-            now = time.time()
-            deadline = now + self.ttl
-            if (type(expires_at) is int or type(expires_at) is float) and (
-                deadline < expires_at < LATEST
-            ):
-                deadline = expires_at + GRACE
-            else:
-                deadline = retention_deadline(expires_at, deadline)
+        if (
+            type(jti) is type(namespace) is str
+            and jti
+            and (type(expires_at) is int or type(expires_at) is float)
+            and not jti_reserved.receivers
+            and (prefix := self._prefixes.get(namespace))
+        ):
             reservation = Reservation()
             reservation._cache = self
             reservation._jti = jti
             reservation._namespace = namespace
             reservation._origin = None if request is None else (weakref.ref(request), profile)
+            now = time.time()
+            floor = now + self.ttl
             try:
+                deadline = expires_at + GRACE
+                if not floor < deadline < END:
+                    deadline = retention_deadline(expires_at, floor)
                 entry = self._table.add(hash(prefix + jti), deadline, now)
-            except CacheError:
+            except (CacheError, OverflowError):
                 entry = None
             if entry is not None:
-                reservation._owner, reservation._expiry = entry
+                reservation._entry = entry
                 return reservation
         return super().reserve(
             jti,

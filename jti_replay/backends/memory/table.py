@@ -30,6 +30,9 @@ because each add looks through a cell and copies it.
 
 MAX_CELLS = 1 << 20
 
+LAST = float(LAST_EXPIRY)
+"""A float, as deadlines are: to compare them with an int takes longer."""
+
 FULL = (
     "The replay cache holds {} live entries, which is all that OPTIONS['max_entries'] allows."
 )
@@ -73,7 +76,7 @@ class Table:
             if now >= self._until:
                 self._set_clock(now)
             expiry = forgotten_at = math.ceil(deadline)
-            if not self._floor < expiry <= LAST_EXPIRY:
+            if not self._floor < deadline <= LAST:
                 forgotten_at = self._allowed(expiry, now)
                 expiry = min(forgotten_at, LAST_EXPIRY)  # No process lives so long.
             record = pack(expiry, self._serial, digest)
@@ -93,7 +96,7 @@ class Table:
             if not room:
                 raise CacheFull(FULL.format(self._capacity))
             counts = self._counts
-            count = counts.get(expiry, 0) + 1
+            count = counts[expiry] + 1 if expiry in counts else 1
             # Nothing can come between these.
             cells[place] = changed
             counts[expiry] = count
@@ -179,7 +182,7 @@ class Table:
         live = records.first_live(floor)
         # Nothing can come between these.
         self._second, self._until = second, second + 1.0
-        self._floor, self._live = floor, live
+        self._floor, self._live = float(floor), live
 
     def _allowed(self, expiry: int, now: float) -> int:
         """Return the expiry of an entry that goes at once, or whose time may be over."""

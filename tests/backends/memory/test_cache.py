@@ -154,6 +154,16 @@ def test_room_comes_back_one_by_one(clock: time_machine.Traveller) -> None:
         assert cache.count() == 20
 
 
+@pytest.mark.parametrize("expires_at", [10**400, -(10**400), float("inf"), float("nan")])
+def test_a_moment_that_cannot_be_is_refused_in_a_known_namespace(expires_at: float) -> None:
+    """The quick way says the same as the long one, and keeps nothing."""
+    cache = cache_of(2)
+    assert cache.reserve("a", 2_000_000_000, namespace="n")
+    with pytest.raises(ValueError, match="expires_at"):
+        cache.reserve("b", expires_at, namespace="n")
+    assert cache.count() == 1
+
+
 def test_a_live_entry_is_never_forgotten_to_make_room(clock: time_machine.Traveller) -> None:
     cache = cache_of(500, ttl=1)
     kept = [f"kept {number}" for number in range(400)]
