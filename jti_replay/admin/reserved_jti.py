@@ -9,7 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import BigIntegerField, F, QuerySet
 from django.db.models.expressions import RawSQL
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -127,6 +127,16 @@ class ReservedJTIAdmin(_ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: ReservedJTI) -> None:
         """Release a jti, which to Django is its deletion."""
         _release(obj)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show why a jti could not be released."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except CacheError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Only a DatabaseCache has something to show."""

@@ -287,9 +287,11 @@ def test_django_s_own_deletion_is_not_offered(location: str) -> None:
     assert b"delete_selected" not in page.content
 
 
+@pytest.mark.parametrize("by", ["action", "deletion"])
 def test_a_release_that_fails_is_shown(
-    postgres: str, use_cache: UseCache, other_session: Any
+    postgres: str, use_cache: UseCache, other_session: Any, by: str
 ) -> None:
+    """With the reason, and without an entry in the log of the admin."""
     use_cache(postgres, timeout=0.2)
     assert replay_cache.reserve("a", namespace="issuer")
     client = sign_in("view", "delete")
@@ -301,7 +303,10 @@ def test_a_release_that_fails_is_shown(
     with connected(cache_failed, receiver), transaction.atomic(postgres):
         other_session.set_autocommit(False)
         other_session.cursor().execute("SELECT 1 FROM jti_replay_reservedjti FOR UPDATE")
-        page = client.post(LIST, order(key("a")))
+        if by == "action":
+            page = client.post(LIST, order(key("a")))
+        else:
+            page = client.post(f"{LIST}{key('a')}/delete/", {"post": "yes"})
         other_session.rollback()
         transaction.set_rollback(True, using=postgres)
     assert page.status_code == 302
