@@ -17,19 +17,33 @@ from tests.rollback.tokens import bearer, new_token
 BY_HAND = "by hand"
 WAYS = ("decorator", "ATOMIC_REQUESTS", BY_HAND)
 
+Guard = Callable[[Callable[[Any], Any], str], Any]
+
+
+def by_decorator(view: Callable[[Any], Any], using: str) -> Any:
+    """Put a view behind the decorator."""
+    return reserve_jti(using=using)(lambda request: view(request) or HttpResponse())
+
 
 class Attempt:
     """
     One token and what was done with it on one database.
 
-    By the decorator, with ATOMIC_REQUESTS or without, or by release_on_rollback() in an
-    atomic() block.
+    By a guard, such as the decorator, with ATOMIC_REQUESTS or without, or by
+    release_on_rollback() in an atomic() block.
     """
 
-    def __init__(self, way: str, using: str, serve: Callable[[Any], Client]) -> None:
+    def __init__(
+        self,
+        way: str,
+        using: str,
+        serve: Callable[[Any], Client],
+        guard: Guard = by_decorator,
+    ) -> None:
         self.way = way
         self.using = using
         self._serve = serve
+        self._guard = guard
         self._token = new_token()
         self.reservation: Reservation | None = None
 
@@ -47,8 +61,7 @@ class Attempt:
         """Return whether the token is accepted again, and uses it up."""
         if self.way == BY_HAND:
             return replay_cache.reserve(self._token) is not None
-        client = self._serve(reserve_jti(using=self.using)(lambda request: HttpResponse()))
-        status = client.post("/", headers=bearer(self._token)).status_code
+        status = self._post(lambda request: None).status_code
         assert status in {200, 401}
         return status == 200
 
@@ -68,14 +81,17 @@ class Attempt:
             work(self.reservation)
 
     def _run_in_view(self, work: Callable[[Reservation], None]) -> BaseException | None:
-        @reserve_jti(using=self.using)
-        def view(request: Any) -> HttpResponse:
+        def view(request: Any) -> None:
             self.reservation = request.jti_reservation
             work(request.jti_reservation)
-            return HttpResponse()
 
-        response = self._serve(view).post("/", headers=bearer(self._token))
+        response = self._post(view)
         if response.status_code == 200:
             return None
         assert response.status_code == 500
-        return response.exc_info[1]
+        error: BaseException | None = response.exc_info[1]
+        return error
+
+    def _post(self, view: Callable[[Any], Any]) -> Any:
+        client = self._serve(self._guard(view, self.using))
+        return client.post("/", headers=bearer(self._token))

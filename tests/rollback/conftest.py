@@ -8,7 +8,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import path
 
-from tests.rollback.attempts import BY_HAND, WAYS, Attempt
+from tests.rollback.attempts import BY_HAND, WAYS, Attempt, Guard, by_decorator
 from tests.rollback.tokens import PROFILE
 from tests.servers import missing
 from tests.servers.postgresql import MISSING
@@ -53,13 +53,13 @@ def serve(settings: Any) -> Callable[[Any], Client]:
 def make_attempt(
     serve: Callable[[Any], Client], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Attempt]:
-    """Give a function that makes an attempt to use a token, in one of three ways."""
+    """Give a function that makes an attempt to use a token, in one of the ways, and by a guard."""
 
-    def make(using: str, way: str = BY_HAND) -> Attempt:
-        atomic_requests = way == "ATOMIC_REQUESTS"
+    def make(using: str, way: str = BY_HAND, guard: Guard = by_decorator) -> Attempt:
+        atomic_requests = "ATOMIC_REQUESTS" in way
         settings_dict = connections[using].settings_dict
         monkeypatch.setitem(settings_dict, "ATOMIC_REQUESTS", atomic_requests)
-        return Attempt(way, using, serve)
+        return Attempt(way, using, serve, guard)
 
     return make
 
