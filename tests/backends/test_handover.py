@@ -223,3 +223,28 @@ def test_a_release_is_carried_out_though_its_caller_is_cancelled() -> None:
         executor.submit(asyncio.run, main()).result(LIMIT)
     assert done.is_set()
     assert told == ["default"]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_release_is_carried_out_though_its_event_loop_ends(turns: int) -> None:
+    """That of a server that stops, or of one request to an async view under WSGI."""
+
+    class InTurns(SlowRelease):
+        async def aremove(self, key: JTIKey, owner: Hashable | None) -> bool:
+            await asyncio.sleep(0)
+            return self.remove(key, owner)
+
+    def remove() -> bool:
+        removed.append(True)
+        return True
+
+    async def main() -> None:
+        tasks.append(asyncio.create_task(InTurns(remove).arelease("a")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    removed: list[bool] = []
+    tasks: list[asyncio.Task[bool]] = []
+    asyncio.run(main())
+    assert removed == [True]
+    assert tasks[0].cancelled()
