@@ -9,12 +9,21 @@ from typing import Any
 from django.test import AsyncClient, Client
 from django.urls import clear_url_caches, path
 from ninja import NinjaAPI, Schema
+from ninja.throttling import BaseThrottle
 
 from jti_replay.contrib.ninja import JTIAuth
 
 
 class Body(Schema):
     number: int
+
+
+class Full(BaseThrottle):
+    def allow_request(self, request: Any) -> bool:
+        return False
+
+    def wait(self) -> float:
+        return 60
 
 
 class Site:

@@ -15,21 +15,12 @@ from django.urls import clear_url_caches, path
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 from ninja.security import django_auth
-from ninja.throttling import BaseThrottle
 
 from jti_replay import replay_cache
 from jti_replay.contrib.ninja import JTIAuth, TokenRefused, add_exception_handlers
 from jti_replay.decorators import reserve_jti
-from tests.contrib.ninja_site import Site
+from tests.contrib.ninja_site import Full, Site
 from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
-
-
-class Full(BaseThrottle):
-    def allow_request(self, request: Any) -> bool:
-        return False
-
-    def wait(self) -> float:
-        return 60
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -53,7 +53,7 @@ def serve(settings: Any) -> Callable[[Any], Client]:
 def make_attempt(
     serve: Callable[[Any], Client], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Attempt]:
-    """Give a function that makes an attempt to use a token, in one of the ways, and by a guard."""
+    """Give a function that makes an attempt to use a token, in one of the ways."""
 
     def make(using: str, way: str = BY_HAND, guard: Guard = by_decorator) -> Attempt:
         atomic_requests = "ATOMIC_REQUESTS" in way

@@ -12,6 +12,11 @@ from tests.rollback.test_commit_failures import (  # noqa: F401
     test_an_interrupted_commit_leaves_the_token_used_up,
     test_an_interrupted_rollback_leaves_the_token_used_up,
 )
+from tests.rollback.test_connections import (  # noqa: F401
+    test_a_connection_lost_before_commit_gives_the_token_back,
+    test_a_connection_lost_in_a_savepoint_gives_the_token_back,
+    test_a_lost_connection_whose_error_is_swallowed_gives_the_token_back,
+)
 from tests.rollback.test_on_commit import (  # noqa: F401
     test_a_callback_that_raises_after_the_commit_does_not_give_the_token_back,
     test_the_token_is_used_up_before_any_callback_runs,
