@@ -6,11 +6,14 @@ from typing import Any, NoReturn
 
 import pytest
 from django.db import connections
+from django.utils.decorators import method_decorator
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAdminUser
+from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 
 from jti_replay.contrib.rest_framework import JTIAuthentication, SingleUse
+from jti_replay.decorators import reserve_jti
 from tests.contrib.exchange import Elsewhere, Exchange, Serve, variant
 from tests.models import Work
 from tests.tokens.tokens import bearer, signed
@@ -81,3 +84,37 @@ def test_what_commits_keeps(serve: Serve, using: str, monkeypatch: pytest.Monkey
     client, headers = serve(Exchange.as_view()), bearer(signed())
     answers = [client.post("/", headers=headers).status_code for _ in range(2)]
     assert answers == [200, 401]
+
+
+def answered(error: Any, context: Any) -> Response:
+    """Make an answer of an exception, and leave the transaction as it is."""
+    return Response({}, status=getattr(error, "status_code", 400))
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+@pytest.mark.parametrize("dispatch", [False, True], ids=["class", "dispatch"])
+@pytest.mark.parametrize("raised", [False, True], ids=["returned", "raised"])
+def test_only_the_decorator_rolls_back_what_a_handler_answers(
+    serve: Serve, attempted: str, dispatch: bool, raised: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows an answer that was made of an exception. One that was returned commits."""
+    monkeypatch.setitem(connections[attempted].settings_dict, "ATOMIC_REQUESTS", not dispatch)
+
+    def post(self: Any, request: Any) -> Response:
+        Work.objects.using(attempted).create(name="work")
+        if raised:
+            raise ValidationError("no")
+        return answered(None, None)
+
+    auth = type("Auth", (JTIAuthentication,), {"using": attempted})
+    handler = {"get_exception_handler": lambda self: answered}
+    view = type(
+        "View", (Exchange,), {"authentication_classes": [auth], "post": post, **handler}
+    )
+    if dispatch:
+        view = method_decorator(reserve_jti(using=attempted), name="dispatch")(view)
+    client, headers = serve(view.as_view()), bearer(signed())
+    statuses = [client.post("/", headers=headers).status_code for _ in range(2)]
+    rolled_back = dispatch and raised
+    assert statuses == ([400, 400] if rolled_back else [400, 401])
+    assert Work.objects.using(attempted).exists() is not rolled_back
