@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -70,32 +71,55 @@ def _callbacks(patterns: Iterable[Any]) -> Iterator[Callable[..., Any]]:
 
 def _guards(callback: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
     cls = getattr(callback, "view_class", None) or getattr(callback, "cls", None)
-    layer = callback
-    while layer is not None:
-        guard = vars(layer).get("jti_guard") if hasattr(layer, "__dict__") else None
-        if isinstance(guard, Guard):
-            yield _name(cls or callback), guard.profiles
-        layer = getattr(layer, "__wrapped__", None)
-    for integration in _integrations(cls):
+    for guard in _decorators(callback):
+        yield _name(cls or callback), guard.profiles
+    for integration in _integrations(callback, cls):
         yield _name(cls), integration.jti_profiles()
-    for cell in getattr(callback, "__closure__", None) or ():
-        # A view of django-ninja holds operations, each with what authenticates it.
-        for operation in getattr(cell.cell_contents, "operations", ()):
-            for auth in getattr(operation, "auth_callbacks", ()):
-                if hasattr(auth, "jti_profiles"):
-                    yield _name(operation.view_func), auth.jti_profiles()
-    for name in ("dispatch", *getattr(cls, "http_method_names", ())):
-        guard = getattr(getattr(cls, name, None), "jti_guard", None)
-        if isinstance(guard, Guard):
+    for operation in _operations(callback):
+        for auth in getattr(operation, "auth_callbacks", ()):
+            if hasattr(auth, "jti_profiles"):
+                yield _name(operation.view_func), auth.jti_profiles()
+        for layer in (operation.view_func, operation.run):
+            for guard in _decorators(layer):
+                yield _name(operation.view_func), guard.profiles
+    actions = getattr(callback, "actions", None)  # Those of a view set, by method.
+    names = actions.values() if isinstance(actions, dict) else ()
+    for name in ("dispatch", *getattr(cls, "http_method_names", ()), *names):
+        for guard in _decorators(getattr(cls, name, None)):
             yield _name(cls), guard.profiles
 
 
-def _integrations(cls: Any) -> Iterator[Any]:
+def _decorators(layer: Any) -> Iterator[Guard]:
+    """Return the guards around a view, whatever other decorators are between them."""
+    while layer is not None:
+        # The handlers of REST framework's api_view() hold the function, and do not wrap it.
+        for held in (layer, *_held(layer)):
+            guard = vars(held).get("jti_guard") if hasattr(held, "__dict__") else None
+            if isinstance(guard, Guard):
+                yield guard
+        layer = getattr(layer, "__wrapped__", None)
+
+
+def _held(function: Any) -> Iterator[Any]:
+    """Return what a function refers to from where it was defined."""
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # Nothing is there yet.
+            yield cell.cell_contents
+
+
+def _operations(callback: Any) -> Iterator[Any]:
+    """Return the operations that a view of django-ninja holds."""
+    for held in _held(callback):
+        yield from getattr(held, "operations", ())
+
+
+def _integrations(callback: Any, cls: Any) -> Iterator[Any]:
     """Return the authentication and permission classes of REST framework that reserve."""
-    asked = [
-        *getattr(cls, "authentication_classes", ()),
-        *getattr(cls, "permission_classes", ()),
-    ]
+    # Arguments of as_view(), and options of an action, take the place of what the class has.
+    options = getattr(callback, "initkwargs", {})
+    asked: list[Any] = []
+    for name in ("authentication_classes", "permission_classes"):
+        asked += options.get(name, getattr(cls, name, ()))
     while asked:
         integration = asked.pop(0)
         if hasattr(integration, "jti_profiles"):
