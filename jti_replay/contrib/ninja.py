@@ -11,9 +11,9 @@ Single-use tokens for django-ninja.
 
     add_exception_handlers(api)
 
-Ninja turns exceptions into answers, so that a request's transaction commits. To roll back the
-work of an endpoint together with its jti, put :func:`~jti_replay.decorators.reserve_jti` below
-``@api.post``.
+Ninja turns exceptions that have a handler into answers, so that a request's transaction
+commits. To roll back the work of an endpoint together with its jti, put
+:func:`~jti_replay.decorators.reserve_jti` below ``@api.post``.
 """
 
 from __future__ import annotations

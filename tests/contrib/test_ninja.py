@@ -130,9 +130,17 @@ def test_a_release_that_fails_is_logged(
     assert "failed to release" in caplog.text
 
 
-def test_two_guards_reserve_once(site: Site) -> None:
-    """The decorator below finds what the auth object has reserved."""
-    site.post(auth=JTIAuth("ci"), decorate=reserve_jti("ci", atomic=False))
+@pytest.mark.parametrize(
+    "guards",
+    [
+        lambda: {"auth": [JTIAuth("ci"), JTIAuth("ci")]},
+        lambda: {"auth": JTIAuth("ci"), "decorate": reserve_jti("ci", atomic=False)},
+    ],
+    ids=["two auth objects", "decorator below"],
+)
+def test_two_guards_reserve_once(site: Site, guards: Any) -> None:
+    """The second one is not asked, or finds what the first one has reserved."""
+    site.post(**guards())
     headers = bearer(signed())
     assert [site.send(headers).status_code for _ in range(2)] == [200, 401]
     assert replay_cache.count() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -23,6 +24,27 @@ def test_a_kind_of_ones_own_takes_20_lines() -> None:
     """That it works, the session on its page shows."""
     (code,) = blocks_of("docs/how-to/own-kind.md", "# shop/vouchers.py")
     assert len([line for line in code.splitlines()[1:] if line.strip()]) <= 20
+
+
+@pytest.mark.parametrize(
+    ("beginning", "test"),
+    [
+        ("# shop/tests.py", "test_a_token_deploys_once"),
+        ("# test_deploy.py", "test_a_token_is_remembered"),
+    ],
+    ids=["Django", "pytest"],
+)
+def test_a_test_of_a_project_takes_six_lines(beginning: str, test: str) -> None:
+    """That it passes, the page shows."""
+    (code,) = blocks_of("docs/how-to/testing.md", beginning)
+    (function,) = (
+        node
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.FunctionDef) and node.name == test
+    )
+    written = ast.unparse(function).splitlines()
+    assert len(written) <= 6
+    assert any("tokens.request(tokens.token(" in line for line in written)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/recipes.md"])
