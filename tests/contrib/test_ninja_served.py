@@ -80,6 +80,9 @@ def make_api(*, is_async: bool) -> NinjaAPI:
     views = {"answer": answer, "refuse": refuse, "break": break_down}
     for name, view in views.items():
         api.post(name, auth=JTIAuth())(as_async(view) if is_async else view)
+    # Ninja sends both operations of a path to an event loop, and a sync one on to a thread.
+    api.post("either", auth=JTIAuth())(as_async(answer) if is_async else answer)
+    api.put("either", auth=JTIAuth())(answer if is_async else as_async(answer))
     router.post("answer")(as_async(answer) if is_async else answer)
     api.add_router("team/", router)
     limited = as_async(answer) if is_async else answer
@@ -124,6 +127,7 @@ def test_a_token_passes_once(site: Site) -> None:
         ("/answer", '{"number": "x"}', 422),
         ("/answer", "{", 400),
         ("/team/answer", "{}", 422),
+        ("/either", "{}", 422),
         ("/limited", '{"number": 1}', 429),
     ],
 )
