@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
@@ -18,11 +18,9 @@ from jti_replay.contrib.ninja import JTIAuth, add_exception_handlers
 from jti_replay.decorators import reserve_jti
 from tests.backends.waiting import wait_until
 from tests.contrib.ninja_site import Body, Full
-from tests.kinds.serving import serving, serving_by_uvicorn
+from tests.kinds.serving import uvicorn_server, wsgi_server
 from tests.models import Work
 from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
-
-SERVERS = {"wsgi": serving, "uvicorn": serving_by_uvicorn}
 
 
 class Answer(NamedTuple):
@@ -91,19 +89,32 @@ def make_api(*, is_async: bool) -> NinjaAPI:
     return api
 
 
-@pytest.fixture(params=SERVERS)
-def server(request: pytest.FixtureRequest) -> Iterator[Any]:
-    yield SERVERS[request.param]
+@pytest.fixture(scope="module", params=[wsgi_server, uvicorn_server])
+def served(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A client of each kind of server, which serves the URLs of the test."""
+    with request.param() as origin:
+        yield Site(origin)
+
+
+@pytest.fixture
+def serve(settings: Any) -> Iterator[Callable[..., None]]:
+    """Give a function that lets the servers serve an API, and its tokens be kept in a cache."""
+
+    def serve(api: NinjaAPI, cache: Any = CACHES["default"]) -> None:
+        profiles = {"default": PROFILE}
+        settings.JTI_REPLAY = {"CACHES": {"default": cache}, "PROFILES": profiles}
+        settings.ROOT_URLCONF = (path("", api.urls),)
+        clear_url_caches()
+
+    yield serve
     clear_url_caches()
 
 
 @pytest.fixture(params=["sync", "async"])
-def site(request: pytest.FixtureRequest, server: Any, settings: Any) -> Iterator[Site]:
-    """Each kind of operation behind each kind of server."""
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
-    api = make_api(is_async=request.param == "async")
-    with server(settings, [path("", api.urls)]) as origin:
-        yield Site(origin)
+def site(request: pytest.FixtureRequest, served: Site, serve: Callable[..., None]) -> Site:
+    """A client of each kind of operation behind each kind of server."""
+    serve(make_api(is_async=request.param == "async"))
+    return served
 
 
 def test_a_token_passes_once(site: Site) -> None:
@@ -166,7 +177,7 @@ def test_a_method_without_an_operation_uses_nothing_up(site: Site) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("store", ["memory", "redis", "database"])
 def test_under_wsgi_an_async_operation_gives_back_before_it_answers(
-    store: str, settings: Any, request: pytest.FixtureRequest
+    store: str, serve: Callable[..., None], request: pytest.FixtureRequest
 ) -> None:
     """Its event loop ends with the request, and carries the release out before."""
     backend = {
@@ -176,12 +187,9 @@ def test_under_wsgi_an_async_operation_gives_back_before_it_answers(
     }[store]
     if store == "redis":
         request.getfixturevalue("redis_cache_settings")
-    settings.JTI_REPLAY = {
-        "CACHES": {"default": {"BACKEND": backend}},
-        "PROFILES": {"default": PROFILE},
-    }
-    api, token = make_api(is_async=True), signed()
-    with serving(settings, [path("", api.urls)]) as origin:
+    serve(make_api(is_async=True), {"BACKEND": backend})
+    token = signed()
+    with wsgi_server() as origin:
         site = Site(origin)
         statuses = [site.send("/answer", token, "{}").status]
         statuses += [site.send("/answer", token).status for _ in range(2)]
@@ -189,9 +197,8 @@ def test_under_wsgi_an_async_operation_gives_back_before_it_answers(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_decorator_below_rolls_back(server: Any, settings: Any) -> None:
+def test_the_decorator_below_rolls_back(served: Site, serve: Callable[..., None]) -> None:
     """It opens a transaction of its own, in the thread that runs the operation."""
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
     api, failures = NinjaAPI(), [HttpError(409, "no")]
 
     @api.post("pay")
@@ -202,8 +209,7 @@ def test_the_decorator_below_rolls_back(server: Any, settings: Any) -> None:
             raise failures.pop()
         return {}
 
+    serve(api)
     token = signed()
-    with server(settings, [path("", api.urls)]) as origin:
-        site = Site(origin)
-        assert [site.send("/pay", token).status for _ in range(3)] == [409, 200, 401]
+    assert [served.send("/pay", token).status for _ in range(3)] == [409, 200, 401]
     assert Work.objects.count() == 1

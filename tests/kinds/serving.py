@@ -20,9 +20,8 @@ class Silent(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
-    """Serve views over HTTP on a free loopback port, and yield the origin."""
-    settings.ROOT_URLCONF = tuple(urlpatterns)
+def wsgi_server() -> Iterator[str]:
+    """Run a server on a free loopback port, and yield its origin."""
     server = make_server("127.0.0.1", 0, WSGIHandler(), handler_class=Silent)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -35,9 +34,8 @@ def serving(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
 
 
 @contextmanager
-def serving_by_uvicorn(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
-    """Serve views by ASGI, on an event loop of its own."""
-    settings.ROOT_URLCONF = tuple(urlpatterns)
+def uvicorn_server() -> Iterator[str]:
+    """Run a server that serves by ASGI, on an event loop of its own."""
     config = uvicorn.Config(ASGIHandler(), lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -48,3 +46,11 @@ def serving_by_uvicorn(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def serving(settings: Any, urlpatterns: list[Any]) -> Iterator[str]:
+    """Serve views over HTTP on a free loopback port, and yield the origin."""
+    settings.ROOT_URLCONF = tuple(urlpatterns)
+    with wsgi_server() as origin:
+        yield origin

@@ -72,7 +72,6 @@ def ninja_urls(view: View, **options: Any) -> Any:
 
 GUARDS: dict[str, Guard] = {
     "REST framework's class, ATOMIC_REQUESTS": by_class,
-    "REST framework's permission, ATOMIC_REQUESTS": by_permission,
     "REST framework's dispatch": by_dispatch,
     "Ninja's auth, ATOMIC_REQUESTS": by_auth,
     "Ninja's operation": by_decorator_below,
