@@ -110,7 +110,7 @@ class BaseReplayCache(Store):
 
     async def arelease(self, jti: str, *, namespace: str = "") -> bool:
         """Async version of :meth:`release`. It is carried out if the caller is cancelled."""
-        return await _carry_out(partial(self._release_by_name, jti, namespace))
+        return await _shielded(self._release_by_name(jti, namespace))
 
     def release_reservation(self, reservation: Reservation) -> bool:
         """Give a jti back for the reservation that holds it."""
@@ -118,7 +118,7 @@ class BaseReplayCache(Store):
 
     async def arelease_reservation(self, reservation: Reservation) -> bool:
         """Async version of :meth:`release_reservation`. A cancelled one is carried out."""
-        return await _carry_out(partial(self._release_own, reservation))
+        return await _carried_out(partial(self._release_own, reservation))
 
     # The steps of both, for sync code and for event loops.
 
@@ -218,8 +218,13 @@ class BaseReplayCache(Store):
         return await asyncio.shield(asyncio.ensure_future(self.aremove(key, owner)))
 
 
-async def _carry_out(make_steps: Callable[[], Steps[T]]) -> T:
+async def _shielded(steps: Steps[T]) -> T:
     # A release that waited for a thread when its caller was cancelled would never be done.
+    return await asyncio.shield(asyncio.ensure_future(arun(steps)))
+
+
+async def _carried_out(make_steps: Callable[[], Steps[T]]) -> T:
+    # Only for what may be done twice: a release by name could free the entry of another.
     task = asyncio.ensure_future(arun(make_steps()))
     try:
         return await asyncio.shield(task)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
+from jti_replay import Reservation
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.backends.handover import Entry, add_in_thread
 from jti_replay.reservation.key import JTIKey
@@ -239,7 +240,9 @@ def test_a_release_is_carried_out_though_its_event_loop_ends(turns: int) -> None
         return True
 
     async def main() -> None:
-        tasks.append(asyncio.create_task(InTurns(remove).arelease("a")))
+        cache = InTurns(remove)
+        reservation = Reservation.of(cache, "a", "", ("owner", time.time() + 60))
+        tasks.append(asyncio.create_task(reservation.arelease()))
         for _ in range(turns):
             await asyncio.sleep(0)
 
