@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import importlib
 import inspect
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import run_checks
+from django.test import override_settings
 from django.urls import clear_url_caches
 
 from jti_replay import replay_cache
@@ -31,10 +33,16 @@ TEMPLATES = {
 
 STARTED = {
     "settings": "from pathlib import Path\n"
-    "BASE_DIR, INSTALLED_APPS, MIDDLEWARE = Path(), [], []\n",
+    "BASE_DIR, INSTALLED_APPS, MIDDLEWARE, TEMPLATES = Path(), [], [], [{}]\n",
     "urls": "from django.urls import path\nurlpatterns = []\n",
 }
 """What ``startproject`` has written above the lines of a page."""
+
+IN_A_SHELL = {
+    "ALLOWED_HOSTS": ["localhost"],
+    "MIDDLEWARE": ["django.middleware.common.CommonMiddleware"],
+}
+"""What a new project answers to in ``manage.py shell``, where no test has set it up."""
 
 PAGES = [
     pytest.param(str(page.relative_to(ROOT)), id=str(page.relative_to(ROOT)))
@@ -87,12 +95,13 @@ def test_the_blocks_of_a_page_run(
 
 
 def _apply(code: str, settings: Any) -> None:
-    names: dict[str, Any] = {}
+    # A block may add to what one above it has set.
+    names = {"JTI_REPLAY": copy.deepcopy(getattr(settings, "JTI_REPLAY", {}))}
     exec(STARTED["settings"] + code, names)
     # django-redis reads it, and another block of the page may have set it.
     settings.DJANGO_REDIS_CONNECTION_FACTORY = "django_redis.pool.ConnectionFactory"
     for name in filter(str.isupper, names):
-        if name not in ("INSTALLED_APPS", "MIDDLEWARE", "DATABASES"):
+        if name not in ("INSTALLED_APPS", "MIDDLEWARE", "DATABASES", "TEMPLATES"):
             setattr(settings, name, names[name])
 
 
@@ -147,7 +156,7 @@ def _run_session(code: str, page: str, names: dict[str, Any]) -> None:
     session = doctest.DocTestParser().get_doctest(code, names, page, page, 0)
     said = io.StringIO()
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    with redirect_stdout(said):
+    with redirect_stdout(said), override_settings(**IN_A_SHELL):
         failed, _ = doctest.DocTestRunner(optionflags=flags, verbose=False).run(
             session, out=said.write, clear_globs=False
         )
