@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
+from jti_replay.reservation.digests import jti_digest, short_digest
 from tests.browser.conftest import PASSWORD, Visitor
 
 
@@ -13,7 +16,9 @@ def test_an_operator_releases_a_link(visitor: Visitor) -> None:
     visitor.press("Make a link", "a new token")
     visitor.press("Accept the invitation", "200")
     link = page.get_by_role("link", name="open the link").get_attribute("href")
-    digest = page.locator("#reserved code").first.inner_text()
+    (jti,) = re.findall('"jti": "(.*)"', page.locator("#token").inner_text())
+    digest = short_digest(jti_digest("link:invitation", jti))
+    expect(page.locator("#reserved")).to_contain_text(digest)
 
     page.get_by_role("link", name="Admin").click()
     page.get_by_label("Username").fill("operator")
@@ -21,8 +26,13 @@ def test_an_operator_releases_a_link(visitor: Visitor) -> None:
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("link", name="link:invitation").first.click()
     page.get_by_role("link", name="Within a day").click()
-    visitor.looks_right("admin")
-    page.get_by_role("searchbox").fill(digest)
+    visitor.picture("admin")
+    visitor.looks_right()
+    page.get_by_role("link", name=digest).click()
+    expect(page.locator(".field-short_digest")).to_contain_text(digest)
+    visitor.looks_right()
+    page.get_by_role("link", name="Reserved jtis").first.click()
+    page.locator("#searchbar").fill(digest)
     page.get_by_role("button", name="Search").click()
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
     page.get_by_label("Select this object for an action").check()
