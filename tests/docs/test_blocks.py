@@ -33,7 +33,8 @@ TEMPLATES = {
 
 STARTED = {
     "settings": "from pathlib import Path\n"
-    "BASE_DIR, INSTALLED_APPS, MIDDLEWARE, TEMPLATES = Path(), [], [], [{}]\n",
+    "BASE_DIR, INSTALLED_APPS, MIDDLEWARE, TEMPLATES = Path(), [], [], [{}]\n"
+    "DATABASES = {'default': {}}\n",
     "urls": "from django.urls import path\nurlpatterns = []\n",
 }
 """What ``startproject`` has written above the lines of a page."""
