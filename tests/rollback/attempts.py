@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -14,8 +15,19 @@ from jti_replay.decorators import reserve_jti
 from tests.models import Work
 from tests.rollback.tokens import bearer, new_token
 
-BY_HAND = "by hand"
+BY_HAND, AROUND = "by hand", "atomic() around"
 WAYS = ("decorator", "ATOMIC_REQUESTS", BY_HAND)
+DECORATOR_WAYS = ("decorator", "ATOMIC_REQUESTS", AROUND)
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What pays for some work: a token in the arguments with which a client sends it."""
+
+    sent: Mapping[str, Any]
+    refusals: frozenset[int]
+    """The statuses by which it is refused when it has been used, or may have been."""
+
 
 Guard = Callable[[Callable[[Any], Any], str], Any]
 
@@ -29,8 +41,8 @@ class Attempt:
     """
     One token and what was done with it on one database.
 
-    By a guard, such as the decorator, with ATOMIC_REQUESTS or without, or by
-    release_on_rollback() in an atomic() block.
+    By a guard, such as the decorator, with ATOMIC_REQUESTS, an atomic() block around it or
+    neither, or by release_on_rollback() in an atomic() block.
     """
 
     def __init__(
@@ -39,12 +51,14 @@ class Attempt:
         using: str,
         serve: Callable[[Any], Client],
         guard: Guard = by_decorator,
+        ticket: Ticket | None = None,
     ) -> None:
         self.way = way
         self.using = using
         self._serve = serve
         self._guard = guard
         self._token = new_token()
+        self._ticket = ticket or Ticket({"headers": bearer(self._token)}, frozenset({401}))
         self.reservation: Reservation | None = None
 
     def run(self, work: Callable[[Reservation], None]) -> BaseException | None:
@@ -61,9 +75,13 @@ class Attempt:
         """Return whether the token is accepted again, and uses it up."""
         if self.way == BY_HAND:
             return replay_cache.reserve(self._token) is not None
-        status = self._post(lambda request: None).status_code
-        assert status in {200, 401}
+        status = self.repeated()
+        assert status in {200, *self._ticket.refusals}
         return status == 200
+
+    def repeated(self) -> int:
+        """Return the status of the answer to the same token, sent again."""
+        return int(self._post(self._guard(lambda request: None, self.using)).status_code)
 
     def stored(self, name: str = "work") -> bool:
         """Return whether some work is in the database."""
@@ -85,7 +103,13 @@ class Attempt:
             self.reservation = request.jti_reservation
             work(request.jti_reservation)
 
-        response = self._post(view)
+        guarded = self._guard(view, self.using)
+
+        def around(request: Any) -> Any:
+            with transaction.atomic(self.using):
+                return guarded(request)
+
+        response = self._post(around if self.way == AROUND else guarded)
         if response.status_code == 200:
             return None
         assert response.status_code == 500
@@ -93,5 +117,4 @@ class Attempt:
         return error
 
     def _post(self, view: Callable[[Any], Any]) -> Any:
-        client = self._serve(self._guard(view, self.using))
-        return client.post("/", headers=bearer(self._token))
+        return self._serve(view).post("/", **self._ticket.sent)

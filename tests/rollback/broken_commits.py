@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
+
+from tests.models import Work
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -41,3 +45,29 @@ def interrupt(
         raise error
 
     monkeypatch.setattr(connection, "_commit", interrupted_commit)
+
+
+def conflict(using: str, other_session: Any) -> None:
+    """Let two serializable transactions count what the other one adds. The other one wins."""
+    begin = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+    count = f"SELECT count(*) FROM {Work._meta.db_table}"
+    insert = f"INSERT INTO {Work._meta.db_table} (name) VALUES (%s)"
+    mine, others = connections[using].cursor(), other_session.cursor()
+    others.execute("BEGIN")
+    for cursor in (mine, others):
+        cursor.execute(begin)
+        cursor.execute(count)
+    mine.execute(insert, ["work"])
+    others.execute(insert, ["other work"])
+    others.execute("COMMIT")
+
+
+@contextmanager
+def serializable(using: str) -> Iterator[None]:
+    """Let the transactions of a connection be serializable from the start."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SET default_transaction_isolation = 'serializable'")
+    try:
+        yield
+    finally:
+        connections[using].close()

@@ -8,7 +8,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import path
 
-from tests.rollback.attempts import BY_HAND, WAYS, Attempt, Guard, by_decorator
+from tests.rollback.attempts import BY_HAND, WAYS, Attempt, Guard, Ticket, by_decorator
 from tests.rollback.tokens import PROFILE
 from tests.servers import missing
 from tests.servers.postgresql import MISSING
@@ -55,11 +55,16 @@ def make_attempt(
 ) -> Callable[..., Attempt]:
     """Give a function that makes an attempt to use a token, in one of the ways."""
 
-    def make(using: str, way: str = BY_HAND, guard: Guard = by_decorator) -> Attempt:
+    def make(
+        using: str,
+        way: str = BY_HAND,
+        guard: Guard = by_decorator,
+        ticket: Ticket | None = None,
+    ) -> Attempt:
         atomic_requests = "ATOMIC_REQUESTS" in way
         settings_dict = connections[using].settings_dict
         monkeypatch.setitem(settings_dict, "ATOMIC_REQUESTS", atomic_requests)
-        return Attempt(way, using, serve, guard)
+        return Attempt(way, using, serve, guard, ticket)
 
     return make
 

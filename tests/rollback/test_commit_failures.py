@@ -13,9 +13,15 @@ from django.db import (
 )
 
 from jti_replay import Reservation
-from tests.models import Step, Work
+from tests.models import Step
 from tests.rollback.attempts import Attempt
-from tests.rollback.broken_commits import chain, interrupt, lose_the_reply
+from tests.rollback.broken_commits import (
+    chain,
+    conflict,
+    interrupt,
+    lose_the_reply,
+    serializable,
+)
 from tests.rollback.sessions import terminate
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -35,27 +41,12 @@ def test_a_serialization_failure_at_commit_gives_the_token_back(
     postgres_attempt: Attempt, other_session: Any
 ) -> None:
     attempt = postgres_attempt
-    serializable = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
-    count = f"SELECT count(*) FROM {Work._meta.db_table}"
-    insert = f"INSERT INTO {Work._meta.db_table} (name) VALUES (%s)"
 
     def work(reservation: Reservation) -> None:
-        # Each counts what the other one adds. The first to commit wins.
-        mine, others = connections[attempt.using].cursor(), other_session.cursor()
-        others.execute("BEGIN")
-        for cursor in (mine, others):
-            cursor.execute(serializable)
-            cursor.execute(count)
-        mine.execute(insert, ["work"])
-        others.execute(insert, ["other work"])
-        others.execute("COMMIT")
+        conflict(attempt.using, other_session)
 
-    with connections[attempt.using].cursor() as cursor:
-        cursor.execute("SET default_transaction_isolation = 'serializable'")
-    try:
+    with serializable(attempt.using):
         error = attempt.run(work)
-    finally:
-        connections[attempt.using].close()
     assert isinstance(error, OperationalError)
     assert error.__cause__.sqlstate == "40001"
     assert not attempt.stored()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import unittest
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
 from django.db import connections, transaction
 from django.http import HttpResponse
-from django.test import Client, TestCase
+from django.test import Client
 
 from jti_replay import release_on_rollback, replay_cache
 from jti_replay.decorators import reserve_jti
 from tests.models import Work
 from tests.rollback.blocks import failing_block
+from tests.rollback.testcases import run_in_testcase
 from tests.rollback.tokens import bearer, new_token
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -29,21 +29,6 @@ def atomic_requests(
     request: pytest.FixtureRequest, using: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connections[using].settings_dict, "ATOMIC_REQUESTS", request.param)
-
-
-def run_in_testcase(using: str, body: Callable[[], None]) -> None:
-    """Run a function as the test of a real TestCase."""
-
-    class Inner(TestCase):
-        databases = frozenset({using})
-
-        def test(self) -> None:
-            body()
-
-    result = unittest.TestResult()
-    unittest.defaultTestLoader.loadTestsFromTestCase(Inner).run(result)
-    assert result.testsRun == 1
-    assert result.errors == result.failures == []
 
 
 @pytest.mark.usefixtures("atomic_requests")
