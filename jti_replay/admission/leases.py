@@ -40,11 +40,13 @@ PROBE_LIFETIME = 1.0
 
 
 class Claim(Reservation):
-    """What an event holds while its view runs. It notes that it was given back."""
+    """What an event holds while its view runs. It notes what became of the event."""
 
-    __slots__ = ("given_back",)
+    __slots__ = ("given_back", "taken")
 
     given_back: bool
+    taken: bool
+    """Whether the view has answered that it took the event."""
 
     def release(self) -> bool:
         """Give the claim back: the event was not taken, and may be sent again."""
@@ -80,7 +82,7 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
         raise CacheError("The event is being processed by another request.")
     cache, profile = candidate.cache, candidate.profile.name
     claimed = Claim.of(cache, jti, namespace, entry, request, profile)
-    claimed.given_back = False
+    claimed.given_back = claimed.taken = False
     try:
         probe = yield from _hold(candidate, candidate.namespace, PROBE_LIFETIME)
         if probe is None:
@@ -97,9 +99,9 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
 
 
 def settle(candidate: Candidate, claimed: Claim, request: HttpRequest) -> Steps[None]:
-    """Reserve the jti of an event that has been taken, and give its claim back."""
-    if claimed.given_back:
-        return  # Its transaction has rolled back, or the view has released it.
+    """Reserve the jti of an event that has been taken, and give its claim back, once."""
+    if claimed.given_back or not claimed.taken:
+        return  # Its transaction has rolled back, or the view has released or refused it.
     try:
         # It has been taken, however new the memory of the store is.
         yield from reserve_unjudged(candidate, request, usable_since=time.time())

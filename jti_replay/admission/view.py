@@ -131,6 +131,8 @@ class Passage:
                 attach(request, self._candidate, reservation)
                 admission = Admission(self._candidate, reservation)
                 note(request, admission)
+                if isinstance(reservation, Claim) and bound:
+                    self._settle_at_commit(reservation)
             except BaseException:
                 # The view does not run.
                 yield from release_quietly(reservation)
@@ -147,8 +149,10 @@ class Passage:
             failed = self._failed(response)
             if failed:
                 yield from self._undo(reservation, bound)
-        if isinstance(reservation, Claim) and not failed:
-            yield from self._settle(reservation, bound)
+            elif isinstance(reservation, Claim):
+                reservation.taken = True
+        if isinstance(reservation, Claim) and (self.in_transaction or not bound):
+            yield from settle(self._candidate, reservation, request)
         return finish(kind, request, response)
 
     def tell_failure(self, error: CacheError) -> None:
@@ -213,11 +217,13 @@ class Passage:
         elif must_release or (self._guard.release_on_error and not bound):
             yield from release_quietly(reservation)
 
-    def _settle(self, claimed: Claim, bound: bool) -> Steps[None]:
-        settling = settle(self._candidate, claimed, self._request)
-        if self.in_transaction or not bound:
-            yield from settling
-        elif connections[self._using].in_atomic_block:  # Else the end is not told.
+    def _settle_at_commit(self, claimed: Claim) -> None:
+        # Before the view runs: a callback of the view's that raises drops those after it.
+        connection = connections[self._using]
+        # There nothing is committed, and callbacks are for the tests of the project to see.
+        in_testcase = self.in_transaction and len(connection.atomic_blocks) > 1
+        if connection.in_atomic_block and not in_testcase:
+            settling = settle(self._candidate, claimed, self._request)
             transaction.on_commit(partial(run, settling), self._using, robust=True)
 
 
