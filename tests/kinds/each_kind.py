@@ -59,11 +59,11 @@ class Kind:
 
     def __init__(self, case: Case, tokens: TokenFactory) -> None:
         self.case = case
-        self._tokens = tokens
+        self.tokens = tokens
 
     def sent(self, **claims: Any) -> dict[str, Any]:
         """Return the arguments with which Django's clients post a new token to /."""
-        tokens, options = self._tokens, self.case.profile.get("OPTIONS", {})
+        tokens, options = self.tokens, self.case.profile.get("OPTIONS", {})
         if self.case.profile["KIND"] != "dpop":
             return tokens.request(tokens.token(**claims))
         access_token = tokens.token() if "access_token" in options else None
