@@ -3,6 +3,7 @@ Measure what the guard costs, beside its peers, and whether it holds its targets
 
     python -m benchmarks                                     all of it
     python -m benchmarks --quick                             the most of it, in a minute
+    python -m benchmarks --section request                   a part of it
 
 It writes its figures into the docs; with --from in place of --json without measuring:
 
@@ -17,7 +18,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from . import (
     database_cost,
     dpop_cost,
     framework_cost,
+    kind_cost,
     machine,
     memory_cost,
     memory_size,
@@ -51,6 +53,7 @@ SECTIONS: dict[str, Callable[[Extent], Any]] = {
     "request": lambda scale: {
         **request_cost.measure(scale.small_rounds),
         "DPoP": dpop_cost.measure(scale.small_rounds),
+        **kind_cost.measure(scale.small_rounds),
         **framework_cost.measure(scale.small_rounds),
     },
 }
@@ -76,6 +79,13 @@ def main() -> None:
     scale.add_argument(
         "--from", type=Path, metavar="FILE", dest="source", help="measure nothing, read this"
     )
+    parser.add_argument(
+        "--section",
+        action="append",
+        choices=SECTIONS,
+        dest="sections",
+        help="measure this part alone; it may be given several times",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write the plots here")
     parser.add_argument(
@@ -84,11 +94,13 @@ def main() -> None:
         help="write the figures into docs/topics/performance.md and README.md",
     )
     arguments = parser.parse_args()
+    if arguments.sections and arguments.render:
+        parser.error("--render writes all of the figures: leave --section out.")
 
     if arguments.source:
         results = json.loads(arguments.source.read_text())
     else:
-        results = measure(arguments.scale or FULL)
+        results = measure(arguments.scale or FULL, arguments.sections or SECTIONS)
     for title, rows in tables(results):
         if title != "Targets":
             print(f"\n{title}\n{as_text(rows)}")
@@ -106,9 +118,10 @@ def main() -> None:
     print(f"\n{title}\n{as_text(rows)}")
 
 
-def measure(scale: Extent) -> dict[str, Any]:
-    """Return the results of all sections."""
+def measure(scale: Extent, sections: Iterable[str]) -> dict[str, Any]:
+    """Return the results of some sections."""
     settings.configure(
+        SECRET_KEY="s" * 50,
         INSTALLED_APPS=["jti_replay"],
         # Replays are part of what is measured, but not what logging does with them.
         LOGGING={"version": 1, "loggers": {"jti_replay": {"level": "CRITICAL"}}},
@@ -117,8 +130,8 @@ def measure(scale: Extent) -> dict[str, Any]:
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
     results: dict[str, Any] = {"machine": machine.describe(command)}
     started = time.monotonic()
-    for name, section in SECTIONS.items():
-        results[name] = section(scale)
+    for name in sections:
+        results[name] = SECTIONS[name](scale)
         # It keeps its entries in its module, and the collector would look through them all.
         locmem._caches.clear()
         gc.collect()

@@ -9,6 +9,7 @@ from typing import Any
 from .database_cost import RESERVE as DATABASE_RESERVE
 from .designs import LOCMEM, OURS, OURS_FLOATS
 from .framework_cost import INTEGRATION
+from .kind_cost import CASES as KINDS
 from .pauses import CONTROL
 from .redis_cost import ARESERVE, RELEASE, RESERVE, VOUCHED
 from .request_cost import RESERVE as RESERVE_JTI
@@ -171,6 +172,15 @@ TARGETS = (
         "%",
         10,
         _added("request", "DPoP", RESERVE_JTI, "ratio"),
+    ),
+    *(
+        Target(
+            f"decorator, on a request that verifies a {kind}",
+            "%",
+            5,
+            _added("request", kind, RESERVE_JTI, "ratio"),
+        )
+        for kind in KINDS
     ),
     *(
         Target(

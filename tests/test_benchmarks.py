@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.kind_cost import CASES as KINDS
 from benchmarks.report import BEGIN, DOCUMENT, END, README, render, render_summary
 from benchmarks.tables import tables
 from benchmarks.targets import TARGETS, Target
+from jti_replay.kinds.registry import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,6 +43,9 @@ def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> N
         "unclear",
         "not measured",
     }
+    for kind in KINDS:
+        outcome = outcomes[f"decorator, on a request that verifies a {kind}"]
+        assert outcome in {"held", "MISSED"}
     assert "live entries" in ended.stderr  # What it is at.
     results = json.loads(found.read_text())
     assert list(results["memory"]) == [
@@ -59,6 +64,26 @@ def test_a_run_measures_each_section_and_prints_each_target(tmp_path: Path) -> N
     assert "old" not in text
     for title, _ in tables(results):
         assert text.count(f"### {title}\n") == 1
+
+
+def test_a_section_can_be_measured_alone(tmp_path: Path) -> None:
+    """What of the documents would be lost by it, it does not write."""
+    found = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", "--smoke", "--section", "memory size"]
+    subprocess.run(
+        [*command, "--json", found], cwd=ROOT, capture_output=True, timeout=120, check=True
+    )
+    assert set(json.loads(found.read_text())) == {"machine", "memory size"}
+    refused = subprocess.run(
+        [*command, "--render"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "leave --section out" in refused.stderr
+
+
+def test_each_kind_has_its_costs() -> None:
+    """Bearer tokens and DPoP proofs have a section of their own."""
+    assert set(KINDS) == set(BUILT_IN) - {"bearer", "dpop"}
 
 
 @pytest.mark.parametrize(("document", "write"), [(DOCUMENT, render), (README, render_summary)])
