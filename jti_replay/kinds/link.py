@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +30,7 @@ from django.utils.translation import gettext_lazy as _
 
 from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
 from jti_replay.tokens.claims import EXPIRED
+from jti_replay.tokens.key_set import KeySet
 
 from .answers import unavailable
 from .base import BaseKind
@@ -149,9 +150,14 @@ def key_id(key: bytes) -> str:
     return sha256(b"jti_replay.kinds.link" + key).hexdigest()[:16]
 
 
-def _derived_keys(profile: str, header: Any, claims: Any) -> dict[str, Any]:
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return {"keys": [_jwk(derived_key(profile, secret)) for secret in secrets]}
+def _derived_keys(profile: str, header: Any, claims: Any) -> KeySet:
+    return _key_set(profile, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+@lru_cache
+def _key_set(profile: str, *secrets: str | bytes) -> KeySet:
+    # To derive and read the keys takes longer than to verify a link.
+    return KeySet([_jwk(derived_key(profile, secret)) for secret in secrets], secrets=True)
 
 
 def _jwk(key: bytes) -> dict[str, str]:

@@ -131,9 +131,11 @@ def _found(key: Any, token: UnverifiedToken) -> Sequence[Any]:
     """Return the keys that a function means by its result."""
     if key is None:
         raise unknown_key()
-    if not isinstance(key, Mapping):
+    if isinstance(key, Mapping):
+        key = KeySet(key.get("keys", [key]), secrets=True)
+    elif not isinstance(key, KeySet):
         return (key,)
-    keys = KeySet(key.get("keys", [key]), secrets=True)
+    keys: KeySet = key
     found = keys.find(token, kid_may_be_absent=True)
     if found:
         return found
