@@ -75,21 +75,21 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
     :exc:`~jti_replay.TokenInvalid` if it has expired, and :exc:`~jti_replay.CacheError` if it
     is being processed, or the store fails.
     """
-    namespace, jti = f"{candidate.namespace}{SUFFIX}", candidate.token.jti
-    entry = yield from _hold(candidate, namespace, seconds)
+    namespace, jti = candidate.namespace, candidate.token.jti
+    entry = yield from _hold(candidate, namespace + SUFFIX, seconds)
     if entry is None:
         logger.info("An event is being processed: profile=%r.", candidate.profile.name)
         raise CacheError("The event is being processed by another request.")
     cache, profile = candidate.cache, candidate.profile.name
-    claimed = Claim.of(cache, jti, namespace, entry, request, profile)
+    claimed = Claim.of(cache, jti, namespace + SUFFIX, entry, request, profile)
     claimed.given_back = claimed.taken = False
     try:
-        probe = yield from _hold(candidate, candidate.namespace, PROBE_LIFETIME)
+        probe = yield from _hold(candidate, namespace, PROBE_LIFETIME)
         if probe is None:
-            event = JTIEvent(cache, jti, candidate.namespace, request, profile)
+            event = JTIEvent(cache, jti, namespace, request, profile)
             yield event.send_replayed, event.asend_replayed, ()
             raise TokenReplayed("The event has been taken before.")
-        key = cache.key(candidate.namespace, jti)
+        key = cache.key(namespace, jti)
         yield cache.remove, cache.aremove, (key, probe[0])
         judge_again(candidate)
     except (CacheError, TokenInvalid, TokenReplayed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -179,7 +180,7 @@ class BaseKind:
         """
         raise NotImplementedError("A kind must provide carry() for tests that send tokens.")
 
-    @property
+    @cached_property
     def quoted_profile(self) -> str:
         """The name of the profile, fit to stand before a colon in a namespace."""
         return quote(self.profile, safe="")
