@@ -62,6 +62,29 @@ SECTIONS: dict[str, Callable[[Extent], Any]] = {
 
 def main() -> None:
     """Measure, or read what was measured, and show it."""
+    arguments = _arguments()
+    if arguments.source:
+        results = json.loads(arguments.source.read_text())
+    else:
+        results = measure(arguments.scale or FULL, arguments.sections or SECTIONS)
+    for title, rows in tables(results):
+        if title != "Targets":
+            print(f"\n{title}\n{as_text(rows)}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.plots:
+        from .plots import draw
+
+        draw(results, arguments.plots)
+    if arguments.render:
+        render(results)
+        render_summary(results)
+    print(f"\n{results['machine']}")
+    title, rows = next(tables(results))
+    print(f"\n{title}\n{as_text(rows)}")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
@@ -94,28 +117,9 @@ def main() -> None:
         help="write the figures into docs/topics/performance.md and README.md",
     )
     arguments = parser.parse_args()
-    if arguments.sections and arguments.render:
-        parser.error("--render writes all of the figures: leave --section out.")
-
-    if arguments.source:
-        results = json.loads(arguments.source.read_text())
-    else:
-        results = measure(arguments.scale or FULL, arguments.sections or SECTIONS)
-    for title, rows in tables(results):
-        if title != "Targets":
-            print(f"\n{title}\n{as_text(rows)}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
-    if arguments.plots:
-        from .plots import draw
-
-        draw(results, arguments.plots)
-    if arguments.render:
-        render(results)
-        render_summary(results)
-    print(f"\n{results['machine']}")
-    title, rows = next(tables(results))
-    print(f"\n{title}\n{as_text(rows)}")
+    if arguments.sections and (arguments.render or arguments.plots):
+        parser.error("--render and --plots show all of the figures: leave --section out.")
+    return arguments
 
 
 def measure(scale: Extent, sections: Iterable[str]) -> dict[str, Any]:
