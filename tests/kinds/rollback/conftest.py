@@ -28,7 +28,7 @@ def attempt_with(
     """Give a function that makes an attempt to use a token of each kind in turn."""
 
     def attempt_with(using: str, way: str = "decorator") -> Attempt:
-        return make_attempt(using, way, kind.ticket())
+        return make_attempt(using, way, ticket=kind.ticket())
 
     return attempt_with
 
