@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jti_replay.exceptions import TokenInvalid
 from jti_replay.kinds.dpop_credentials import access_token
 from jti_replay.steps import Steps
-from jti_replay.tokens.claims import refuse_events
+from jti_replay.tokens.claims import unexpected_event
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -27,7 +27,8 @@ def judge_access_token(judge: AccessTokenJudge, request: HttpRequest) -> Steps[C
     """
     try:
         claims: Claims = yield judge.claims, judge.aclaims, (access_token(request), request)
-        refuse_events(claims)
+        if "events" in claims:
+            raise unexpected_event()
         _check_binding(claims, request.dpop_jkt)  # type: ignore[attr-defined]
     except TokenInvalid as error:
         raise _refused(error) from error

@@ -110,11 +110,13 @@ def reserve_unjudged(
     # They note it themselves: an exception of a signal handler may come between a step and
     # its generator.
     def take() -> None:
-        if reservation := cache.reserve(jti, until, **arguments):
+        reservation = cache.reserve(jti, until, **arguments)
+        if reservation is not None:
             made.append(reservation)
 
     async def atake() -> None:
-        if reservation := await cache.areserve(jti, until, **arguments):
+        reservation = await cache.areserve(jti, until, **arguments)
+        if reservation is not None:
             made.append(reservation)
 
     try:
@@ -134,7 +136,8 @@ def judge_again(candidate: Candidate) -> None:
     its jti is kept.
     """
     profile, claims, now = candidate.profile, candidate.token.claims, time.time()
-    check_times(claims, profile.rules, now)
+    if now >= candidate.token.good_until:
+        check_times(claims, profile.rules, now)
     last = profile.kind.expires_at(claims)
     if last is not None and last + profile.rules.leeway < now:
         raise TokenInvalid("The token is too old.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from jti_replay.reservation import Reservation
+
+
+NO_TRANSACTION = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +122,12 @@ class Passage:
     def steps(self, view: Callable[[], Any]) -> Steps[Any]:
         """Reserve the jti, run the view, and do with the jti what became of the work."""
         kind, request = self._kind, self._request
-        with ExitStack() as block:
+        try:
+            block = self._begun() if self.in_transaction else NO_TRANSACTION
+        except CacheError as error:
+            return refuse(kind, request, error)
+        with block:
             try:
-                if self.in_transaction:
-                    block.enter_context(self._transaction())
                 reservation = yield from self._take()
             except JTIReplayError as error:
                 return refuse(kind, request, error)
@@ -180,9 +185,9 @@ class Passage:
             return (yield from reserve(candidate, request))
         return (yield from claim(candidate, request, lease))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        block = transaction.atomic(self._using)
+    def _begun(self) -> AbstractContextManager[Any]:
+        """Return what ends the transaction that has begun."""
+        block, end = transaction.atomic(self._using), ExitStack()
         try:
             block.__enter__()
         except Error as failure:
@@ -192,9 +197,8 @@ class Passage:
             error = CacheError(f"{type(failure).__name__}: {failure}")
             self.tell_failure(error)
             raise error from failure
-        with ExitStack() as stack:
-            stack.push(block)
-            yield
+        end.push(block)
+        return end
 
     def _failed(self, response: Any) -> bool:
         # REST framework turns an exception into a response, and says so.

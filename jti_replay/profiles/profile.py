@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from jti_replay import conf
 from jti_replay.conf.refusal import refuse_errors
 from jti_replay.kinds import BaseKind
-from jti_replay.tokens.claims import refuse_events
+from jti_replay.tokens.claims import unexpected_event
 from jti_replay.tokens.rules import TokenRules
 from jti_replay.tokens.verification import VerifiedToken
 
@@ -68,8 +68,8 @@ class Profile:
 
         Raises :exc:`~jti_replay.TokenInvalid`.
         """
-        if not self.kind.takes_events:
-            refuse_events(token.claims)
+        if "events" in token.claims and not self.kind.takes_events:
+            raise unexpected_event()
         self.kind.check(token.header, token.claims, request)
 
 

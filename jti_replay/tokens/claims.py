@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,8 @@ def check_audience(claims: Mapping[str, Any], rules: TokenRules) -> None:
             detail=f"AUDIENCE accepts {listed(audiences)}.",
         )
     aud = claims["aud"]
+    if isinstance(aud, str) and aud in audiences:
+        return
     named = [aud] if isinstance(aud, str) else aud
     if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
         raise TokenInvalid(
@@ -75,24 +78,21 @@ def check_audience(claims: Mapping[str, Any], rules: TokenRules) -> None:
         )
 
 
-def refuse_events(claims: Mapping[str, Any]) -> None:
-    """
-    Raise :exc:`~jti_replay.TokenInvalid` for a security event, which is no token of another
-    kind (RFC 8417 4.3).
-    """
-    if "events" in claims:
-        raise TokenInvalid("The token is a security event (events).", claim="events")
+def unexpected_event() -> TokenInvalid:
+    """Return the refusal of a security event as another kind of token (RFC 8417 4.3)."""
+    return TokenInvalid("The token is a security event (events).", claim="events")
 
 
-def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> None:
+def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> float:
     """
     Raise :exc:`~jti_replay.TokenInvalid` unless the token is in force at ``now``, lives no
     longer and is no older than the rules allow (RFC 7519 4.1.4 to 4.1.6).
 
-    ``now`` is in seconds since 1970. Judge again with it after every wait.
+    Return the moment from which on it has to be judged again. All moments are in seconds
+    since 1970. Compare them after every wait.
     """
     exp, iat, nbf = _time(claims, "exp"), _time(claims, "iat"), _time(claims, "nbf")
-    leeway = rules.leeway
+    leeway, good_until = rules.leeway, math.inf
     if exp is None:
         if rules.requires_exp:
             raise TokenInvalid("The token has no expiry time (exp).", claim="exp")
@@ -102,6 +102,8 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Non
             claim="exp",
             detail=f"Its exp was {now - exp:.0f} s ago. LEEWAY is {leeway:g} s.",
         )
+    else:
+        good_until = exp + leeway
     for name, time in (("iat", iat if rules.judges_iat else None), ("nbf", nbf)):
         if time is not None and time > now + leeway:
             text = "The token is not valid yet."
@@ -116,7 +118,8 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Non
     if exp is not None and rules.max_lifetime is not None:
         _check_lifetime(exp, iat, rules.max_lifetime, leeway, now)
     if rules.max_age is not None:
-        _check_age(iat, rules.max_age, leeway, now)
+        good_until = min(good_until, _check_age(iat, rules.max_age, leeway, now))
+    return good_until
 
 
 def _check_lifetime(
@@ -135,7 +138,7 @@ def _check_lifetime(
     )
 
 
-def _check_age(iat: float | None, oldest: float, leeway: float, now: float) -> None:
+def _check_age(iat: float | None, oldest: float, leeway: float, now: float) -> float:
     if iat is None:
         raise TokenInvalid("The token has no time of issue (iat).", claim="iat")
     if iat + oldest + leeway < now:
@@ -145,6 +148,7 @@ def _check_age(iat: float | None, oldest: float, leeway: float, now: float) -> N
             claim="iat",
             detail=f"MAX_AGE is {oldest:g} s, LEEWAY {leeway:g} s.",
         )
+    return iat + oldest + leeway
 
 
 def jti_of(claims: Mapping[str, Any], signing_input: bytes, rules: TokenRules) -> str:

@@ -131,10 +131,10 @@ def _found(key: Any, token: UnverifiedToken) -> Sequence[Any]:
     """Return the keys that a function means by its result."""
     if key is None:
         raise unknown_key()
-    if isinstance(key, Mapping):
+    if not isinstance(key, KeySet):
+        if not isinstance(key, Mapping):
+            return (key,)
         key = KeySet(key.get("keys", [key]), secrets=True)
-    elif not isinstance(key, KeySet):
-        return (key,)
     keys: KeySet = key
     found = keys.find(token, kid_may_be_absent=True)
     if found:
