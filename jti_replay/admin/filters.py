@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import BigIntegerField, ExpressionWrapper, F, Value
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import BigIntegerField, ExpressionWrapper, F, Q, Value
 from django.utils.translation import gettext_lazy as _
 
+from jti_replay import conf
+from jti_replay.backends.database.namespaces import to_column
+from jti_replay.caches import replay_caches
+from jti_replay.kinds.bearer import OTHER_PREFIXES
+from jti_replay.profiles import Profile, get_profile
 from jti_replay.reservation.digests import DIGEST_SIZE, SHORT_DIGEST_LENGTH
+
+from .shown import shown_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,6 +55,48 @@ class NamespaceFilter(SimpleListFilter):
         """Return those of the namespace."""
         name = self.value()
         return queryset.filter(namespace=name) if name else queryset
+
+
+class ProfileFilter(SimpleListFilter):
+    """
+    Shows what a profile may have reserved. The table does not name profiles: those whose
+    tokens share a namespace are shown alike.
+    """
+
+    title = _("profile")
+    parameter_name = "profile"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the profiles of the cache."""
+        return [(name, name) for name in _profiles()]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ReservedJTI]
+    ) -> QuerySet[ReservedJTI]:
+        """Return those in the namespaces of the profile."""
+        profile = _profiles().get(self.value() or "")
+        if profile is None:
+            return queryset
+        prefix = profile.kind.namespace_prefix
+        if prefix:
+            return queryset.filter(namespace__startswith=to_column(prefix))
+        issuers = profile.rules.issuers
+        if issuers is None or not issuers.names:
+            of_other_kinds = (Q(namespace__startswith=other) for other in OTHER_PREFIXES)
+            return queryset.exclude(reduce(or_, of_other_kinds))
+        names = [profile.kind.namespace({"iss": name}) for name in issuers.names]
+        return queryset.filter(namespace__in=map(to_column, names))
+
+
+def _profiles() -> dict[str, Profile]:
+    """Return the profiles whose jtis the shown cache keeps, but for those that cannot work."""
+    shown = {}
+    for name, _params in conf.entries(conf.profiles()):
+        with suppress(ImproperlyConfigured):
+            profile = get_profile(name)
+            if replay_caches[profile.cache] is shown_cache():
+                shown[name] = profile
+    return shown
 
 
 class ExpiryFilter(SimpleListFilter):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import BigIntegerField, F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,14 +13,13 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from jti_replay.backends.database import DatabaseCache
-from jti_replay.caches import replay_caches
 from jti_replay.exceptions import CacheError
 from jti_replay.models import ReservedJTI
 from jti_replay.reservation.digests import short_digest
 from jti_replay.reservation.retention import to_datetime
 
-from .filters import ExpiryFilter, NamespaceFilter, digest_range
+from .filters import ExpiryFilter, NamespaceFilter, ProfileFilter, digest_range
+from .shown import shown_cache
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +41,7 @@ class ReservedJTIAdmin(_ModelAdmin):
     """
 
     list_display = ("short_digest", "namespace", "expires")
-    list_filter = (NamespaceFilter, ExpiryFilter)
+    list_filter = (ProfileFilter, NamespaceFilter, ExpiryFilter)
     search_fields = ("namespace",)
     search_help_text = _("A namespace, or a digest as logs and signals have it.")
     ordering = ("expires_at",)
@@ -53,7 +51,7 @@ class ReservedJTIAdmin(_ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReservedJTI]:
         """Return what is live, in the database that keeps it, whatever a router says."""
-        cache = _cache()
+        cache = shown_cache()
         if cache is None:
             return ReservedJTI.objects.none()
         now = RawSQL(cache.clock, (), output_field=BigIntegerField())  # noqa: S611  # Ours.
@@ -140,7 +138,7 @@ class ReservedJTIAdmin(_ModelAdmin):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Only a DatabaseCache has something to show."""
-        return _cache() is not None and super().has_module_permission(request)
+        return shown_cache() is not None and super().has_module_permission(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only a token reserves a jti."""
@@ -151,15 +149,7 @@ class ReservedJTIAdmin(_ModelAdmin):
         return False
 
 
-def _cache() -> DatabaseCache | None:
-    try:
-        caches = replay_caches.all()
-    except ImproperlyConfigured:
-        return None  # The checks say what is wrong.
-    return next((cache for cache in caches if isinstance(cache, DatabaseCache)), None)
-
-
 def _release(reserved: ReservedJTI) -> bool:
     # Through the cache, which tells logs and signals of it.
-    cache = _cache()
+    cache = shown_cache()
     return cache is not None and cache.release_digest(reserved.digest, reserved.namespace)

@@ -133,13 +133,18 @@ class BaseKind:
         All of these have been verified. Raises :exc:`~jti_replay.TokenInvalid`.
         """
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with, by which operators find reservations."""
+        return f"kind:{self.quoted_profile}:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """
         Return the namespace in which the jti is unique, one that no other kind has.
 
         A token that brings its key has it in ``cnf`` here, as ``jwk`` (RFC 7800 3.2).
         """
-        return f"kind:{self.quoted_profile}:{claims.get('iss', '')}"
+        return f"{self.namespace_prefix}{claims.get('iss', '')}"
 
     def expires_at(self, claims: Mapping[str, Any]) -> float | None:
         """

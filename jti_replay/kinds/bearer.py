@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jti_replay.conf.rules import check_bools
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)
 SCHEME = re.compile(r"bearer\b", re.IGNORECASE)
 
-PREFIXES = (
-    "bearer:",
+OTHER_PREFIXES = (
     "client_assertion:",
     "jwt_bearer_grant:",
     "dpop:",
@@ -43,7 +43,9 @@ PREFIXES = (
     "logout_token:",
     "security_event:",
 )
-"""What the namespaces of the kinds begin with. An issuer's name could begin so, too."""
+"""What the namespaces of the other kinds begin with. An issuer's name could begin so, too."""
+
+PREFIXES = ("bearer:", *OTHER_PREFIXES)
 
 
 class Bearer(BaseKind):
@@ -78,6 +80,11 @@ class Bearer(BaseKind):
                 "The token is bound to a key, and is to be sent with a DPoP proof.",
                 claim="cnf",
             )
+
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return ""
 
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the issuer, kept apart from the namespaces of other kinds."""

@@ -14,6 +14,7 @@ OpenID Connect Core 9).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.checks import CheckMessage, Warning
@@ -103,9 +104,14 @@ class ClientAssertion(BaseKind):
             raise TokenInvalid("The assertion is not for this server alone (aud).", claim="aud")
         request.client_id = client  # type: ignore[attr-defined]
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return "client_assertion:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the client: its jtis are its own (OpenID Connect Core 9)."""
-        return f"client_assertion:{claims['sub']}"
+        return f"{self.namespace_prefix}{claims['sub']}"
 
     def carry(self, token: str) -> dict[str, Any]:
         """Return the form."""

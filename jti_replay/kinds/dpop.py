@@ -114,9 +114,15 @@ class DPoP(BaseKind):
             request.dpop_nonce_ages = age(claims["nonce"]) > LIFETIME / 2  # type: ignore[attr-defined]
         request.dpop_jkt = thumbprint(header["jwk"])  # type: ignore[attr-defined]
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return "dpop:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the key and the URI, within which a jti is unique (RFC 9449 11.1)."""
-        return f"dpop:{thumbprint(claims['cnf']['jwk'])}:{normalized_uri(claims['htu'])}"
+        key, uri = thumbprint(claims["cnf"]["jwk"]), normalized_uri(claims["htu"])
+        return f"{self.namespace_prefix}{key}:{uri}"
 
     def expires_at(self, claims: Mapping[str, Any]) -> float | None:
         """Return when the proof becomes too old, or its nonce."""

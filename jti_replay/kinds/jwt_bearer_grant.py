@@ -10,6 +10,7 @@ JWTs as authorization grants (RFC 7523 2.1 and 3).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jti_replay.exceptions import RequestInvalid, TokenInvalid, TokenMissing
@@ -56,9 +57,14 @@ class JWTBearerGrant(BaseKind):
             if not isinstance(value, str) or not value:
                 raise TokenInvalid(f"The assertion has no {name}.", claim=name)
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return "jwt_bearer_grant:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the issuer."""
-        return f"jwt_bearer_grant:{claims['iss']}"
+        return f"{self.namespace_prefix}{claims['iss']}"
 
     def carry(self, token: str) -> dict[str, Any]:
         """Return the form."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -106,9 +106,14 @@ class Link(BaseKind):
             raise RequestInvalid("The request has several tokens. Send one.")
         return str(tokens.pop())
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return f"link:{self.profile}"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the profile."""
-        return f"link:{self.profile}"
+        return self.namespace_prefix
 
     def carry(self, token: str) -> dict[str, Any]:
         """Return the form."""

@@ -12,6 +12,7 @@ Logout tokens that an OpenID provider sends (OpenID Connect Back-Channel Logout 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jti_replay.exceptions import TokenInvalid, TokenMissing
@@ -66,9 +67,14 @@ class LogoutToken(BaseKind):
         if not named or not all(isinstance(value, str) and value for value in named):
             raise TokenInvalid("The token names no user or session (sub, sid).", claim="sub")
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return "logout_token:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the provider."""
-        return f"logout_token:{claims['iss']}"
+        return f"{self.namespace_prefix}{claims['iss']}"
 
     def carry(self, token: str) -> dict[str, Any]:
         """Return the form."""

@@ -16,6 +16,7 @@ stands for it until the view has ended. The lease must outlive the view.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.checks import CheckMessage, Error
@@ -105,9 +106,14 @@ class SecurityEvent(BaseKind):
         if LOGOUT in events and "secevent" not in str(header.get("typ", "")).lower():
             raise TokenInvalid("The token is a logout token (events).", claim="events")
 
+    @cached_property
+    def namespace_prefix(self) -> str:
+        """What all namespaces begin with."""
+        return f"security_event:{self.quoted_profile}:"
+
     def namespace(self, claims: Mapping[str, Any]) -> str:
         """Return the feed: the profile and the issuer."""
-        return f"security_event:{self.quoted_profile}:{claims['iss']}"
+        return f"{self.namespace_prefix}{claims['iss']}"
 
     def expires_at(self, claims: Mapping[str, Any]) -> float | None:
         """Return the end of the time for which events are accepted."""

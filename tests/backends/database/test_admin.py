@@ -199,6 +199,46 @@ def test_many_namespaces_are_not_offered(
     assert shown(client, "abc", q="issuer") == "a"
 
 
+def test_the_list_is_filtered_by_profile(location: str, settings: Any) -> None:
+    """By the namespaces that its tokens can have, in the cache that is shown."""
+    common = {"ALGORITHMS": ["HS256"], "KEY": "k" * 32, "AUDIENCE": "us"}
+    memory = {"BACKEND": "jti_replay.backends.memory.InMemoryCache"}
+    settings.JTI_REPLAY = {
+        "CACHES": settings.JTI_REPLAY["CACHES"] | {"memory": memory},
+        "PROFILES": {
+            "named": common | {"ISSUER": ["https://a.example", "link:b"]},
+            "any": common | {"ISSUER": "tests.tokens.issuer_functions.everybody"},
+            "invite": {"KIND": "link"},
+            "events": common | {"KIND": "security_event", "ISSUER": "https://a.example"},
+            "elsewhere": common | {"ISSUER": "https://a.example", "CACHE": "memory"},
+            "broken": {"KIND": "link", "KEY": 7},
+        },
+    }
+    namespaces = {
+        "a": "https://a.example",
+        "b": "bearer:link:b",
+        "c": "https://c.example",
+        "d": "link:invite",
+        "e": "security_event:events:https://a.example",
+        "f": "dpop:key:https://us.example",
+    }
+    for jti, namespace in namespaces.items():
+        assert replay_cache.reserve(jti, namespace=namespace)
+    client = sign_in("view")
+
+    def of(profile: str) -> str:
+        page = client.get(LIST, {"profile": profile}).content.decode()
+        return "".join(j for j, name in namespaces.items() if key(j, name)[:16] in page)
+
+    assert (of("named"), of("invite"), of("events")) == ("ab", "d", "e")
+    assert of("any") == "abc"
+    assert of("elsewhere") == of("nonsense") == "abcdef"
+    page = client.get(LIST).content.decode()
+    assert "?profile=named" in page
+    assert "?profile=elsewhere" not in page
+    assert "?profile=broken" not in page
+
+
 def test_the_list_is_filtered_by_expiry(location: str) -> None:
     """By the clock of the database, within a time."""
     now = time.time()
