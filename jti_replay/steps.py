@@ -78,8 +78,7 @@ async def _arun(steps: Steps[T], error: BaseException | None) -> T:
                 result = await function(*arguments)
             except GeneratorExit as gone:
                 # The event loop is gone: nothing can be awaited any more.
-                run(steps, gone)
-                raise
+                return run(steps, gone)
             except BaseException as raised:
                 _, function, arguments = steps.throw(raised)
             else:

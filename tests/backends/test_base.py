@@ -56,9 +56,12 @@ def test_what_an_interrupted_reserve_cannot_give_back_is_logged(
     """The caller gets what interrupted it."""
     settings.JTI_REPLAY = {"CACHES": {"default": {"BACKEND": f"{__name__}.Stubborn"}}}
 
-    def interrupt(**kwargs: Any) -> None:
-        raise KeyboardInterrupt
+    class Interruption(BaseException):
+        pass
 
-    with connected(jti_reserved, interrupt), pytest.raises(KeyboardInterrupt):
+    def interrupt(**kwargs: Any) -> None:
+        raise Interruption
+
+    with connected(jti_reserved, interrupt), pytest.raises(Interruption):
         call(replay_cache, "reserve", "a")
     assert "'default' could not take a jti back: read-only" in caplog.text
