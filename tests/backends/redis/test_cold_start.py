@@ -59,6 +59,7 @@ def test_the_first_one_finds_no_memory_and_is_refused(
     since = int(server.get(MARKER) or 0) / 1000
     assert before < since < time.time() + 1
     assert server.ttl(MARKER) == -1
+    time.sleep(0.002)  # The marker tells milliseconds.
     server.flushall()
     assert refused(call, cache, "a", time.time() + 5).retry_after == 0
     assert call(cache, "reserve", "a", usable_since=time.time() + 5)

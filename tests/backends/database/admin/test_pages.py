@@ -5,81 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.messages import get_messages
 from django.db import transaction
-from django.test import Client
-from django.urls import path
 
 from jti_replay import replay_cache
 from jti_replay.models import ReservedJTI
-from jti_replay.reservation.digests import jti_digest
 from jti_replay.signals import cache_failed, jti_released
+from tests.backends.database.admin.site import LIST, key, order, sign_in
 from tests.backends.database.conftest import UseCache
 from tests.rollback.signals import connected
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
-
-LIST = "/admin/jti_replay/reservedjti/"
-
-
-@pytest.fixture(autouse=True)
-def _admin(settings: Any) -> None:
-    settings.MIDDLEWARE = [
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "django.contrib.messages.middleware.MessageMiddleware",
-    ]
-    settings.TEMPLATES = [
-        {
-            "BACKEND": "django.template.backends.django.DjangoTemplates",
-            "APP_DIRS": True,
-            "OPTIONS": {
-                "context_processors": [
-                    "django.template.context_processors.request",
-                    "django.contrib.auth.context_processors.auth",
-                    "django.contrib.messages.context_processors.messages",
-                ]
-            },
-        }
-    ]
-    settings.STATIC_URL = "/static/"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.ROOT_URLCONF = (path("admin/", admin.site.urls),)
-
-
-@pytest.fixture(params=["default", "postgres"])
-def location(request: pytest.FixtureRequest, postgres: str, use_cache: UseCache) -> str:
-    """The database that keeps the jtis, which need not be that of the admin."""
-    use_cache(request.param)
-    return str(request.param)
-
-
-def sign_in(*permissions: str) -> Client:
-    """Return a client of an operator who may do so much with reservations."""
-    user = User.objects.create_user("operator", is_staff=True)
-    ContentType.objects.clear_cache()  # A flush took what it remembers.
-    content_type = ContentType.objects.get_for_model(ReservedJTI)
-    for name in permissions:
-        permission, _ = Permission.objects.get_or_create(
-            codename=f"{name}_reservedjti", content_type=content_type
-        )
-        user.user_permissions.add(permission)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def key(jti: str, namespace: str = "issuer") -> str:
-    return jti_digest(namespace, jti).hex()
 
 
 def test_live_reservations_are_shown_and_others_not(location: str) -> None:
@@ -105,12 +45,6 @@ def test_one_reservation_is_shown_and_cannot_be_changed(location: str) -> None:
     assert client.get(f"{LIST}add/").status_code == 403
     assert client.get(f"{LIST}{key('b')}/change/").status_code == 302
     assert client.get(f"{LIST}no-digest/change/").status_code == 302
-
-
-def order(*keys: str, confirmed: bool = True) -> dict[str, Any]:
-    """Return the form that releases jtis, as the list or the page that asks again sends it."""
-    form: dict[str, Any] = {"action": "release", "_selected_action": list(keys)}
-    return form | {"post": "yes"} if confirmed else form
 
 
 def test_a_release_is_told_and_logged(location: str) -> None:
@@ -163,103 +97,6 @@ def test_too_many_are_not_released_at_once(
         page = client.post(LIST, form, follow=True)
         assert "Select at most 1 jtis." in page.content.decode()
     assert replay_cache.reserve("a", namespace="issuer") is None
-
-
-def shown(client: Client, jtis: str, **parameters: str) -> str:
-    """Return which of these jtis the list shows."""
-    text = client.get(LIST, parameters).content.decode()
-    return "".join(jti for jti in jtis if any(f"/{key(jti, n)}/" in text for n in NAMES))
-
-
-NAMES = ("issuer", "link:invite", "\u00fcber")
-
-
-def test_the_list_is_filtered_by_namespace(location: str) -> None:
-    """The namespaces of the live reservations are offered."""
-    for jti, namespace in zip("abc", NAMES, strict=True):
-        assert replay_cache.reserve(jti, namespace=namespace)
-    assert replay_cache.reserve("d")
-    client = sign_in("view")
-    assert "?namespace=link%3Ainvite" in client.get(LIST).content.decode()
-    assert shown(client, "abc") == "abc"
-    assert shown(client, "abc", namespace="link:invite") == "b"
-    assert shown(client, "abc", namespace="of none") == ""
-    assert shown(client, "abc", q="LINK:") == "b"
-
-
-def test_many_namespaces_are_not_offered(
-    location: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each DPoP client has one of its own. They can be searched for."""
-    monkeypatch.setattr("jti_replay.admin.filters.MOST_NAMESPACES", 2)
-    for jti, namespace in zip("abc", NAMES, strict=True):
-        assert replay_cache.reserve(jti, namespace=namespace)
-    client = sign_in("view")
-    assert "?namespace=" not in client.get(LIST).content.decode()
-    assert shown(client, "abc", q="issuer") == "a"
-
-
-def test_the_list_is_filtered_by_profile(location: str, settings: Any) -> None:
-    """By the namespaces that its tokens can have, in the cache that is shown."""
-    common = {"ALGORITHMS": ["HS256"], "KEY": "k" * 32, "AUDIENCE": "us"}
-    memory = {"BACKEND": "jti_replay.backends.memory.InMemoryCache"}
-    settings.JTI_REPLAY = {
-        "CACHES": settings.JTI_REPLAY["CACHES"] | {"memory": memory},
-        "PROFILES": {
-            "named": common | {"ISSUER": ["https://a.example", "link:b"]},
-            "any": common | {"ISSUER": "tests.tokens.issuer_functions.everybody"},
-            "invite": {"KIND": "link"},
-            "events": common | {"KIND": "security_event", "ISSUER": "https://a.example"},
-            "elsewhere": common | {"ISSUER": "https://a.example", "CACHE": "memory"},
-            "broken": {"KIND": "link", "KEY": 7},
-        },
-    }
-    namespaces = {
-        "a": "https://a.example",
-        "b": "bearer:link:b",
-        "c": "https://c.example",
-        "d": "link:invite",
-        "e": "security_event:events:https://a.example",
-        "f": "dpop:key:https://us.example",
-    }
-    for jti, namespace in namespaces.items():
-        assert replay_cache.reserve(jti, namespace=namespace)
-    client = sign_in("view")
-
-    def of(profile: str) -> str:
-        page = client.get(LIST, {"profile": profile}).content.decode()
-        return "".join(j for j, name in namespaces.items() if key(j, name)[:16] in page)
-
-    assert (of("named"), of("invite"), of("events")) == ("ab", "d", "e")
-    assert of("any") == "abc"
-    assert of("elsewhere") == of("nonsense") == "abcdef"
-    page = client.get(LIST).content.decode()
-    assert "?profile=named" in page
-    assert "?profile=elsewhere" not in page
-    assert "?profile=broken" not in page
-
-
-def test_the_list_is_filtered_by_expiry(location: str) -> None:
-    """By the clock of the database, within a time."""
-    now = time.time()
-    for jti, seconds in (("a", 400), ("b", 4000), ("c", 100_000)):
-        assert replay_cache.reserve(jti, now + seconds, namespace="issuer")
-    client = sign_in("view")
-    assert shown(client, "abc", expires_within="60") == ""
-    assert shown(client, "abc", expires_within="3600") == "a"
-    assert shown(client, "abc", expires_within="86400") == "ab"
-    assert shown(client, "abc", expires_within="nonsense") == "abc"
-
-
-def test_a_digest_of_a_log_line_is_found(location: str) -> None:
-    """Whole, or as short as logs and signals have it."""
-    for jti in "abc":
-        assert replay_cache.reserve(jti, namespace="issuer")
-    client = sign_in("view")
-    assert shown(client, "abc", q=key("b")[:16]) == "b"
-    assert shown(client, "abc", q=f" {key('b').upper()} ") == "b"
-    assert shown(client, "abc", q="0" * 16) == ""
-    assert shown(client, "abc", q=key("b")[:15]) == ""
 
 
 LONGEST = "i" * 254
