@@ -79,11 +79,12 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     store fails.
     """
     since = first_use(candidate) if candidate.cache.refuses_cold_start else None
-    reservation = yield from reserve_unjudged(candidate, request, since)
+    last = candidate.profile.kind.expires_at(candidate.token.claims)
+    reservation = yield from reserve_unjudged(candidate, request, since, last)
     if reservation is None:
         raise TokenReplayed("The token has already been used.")
     try:
-        judge_again(candidate)
+        judge_again(candidate, last)
     except TokenInvalid:
         yield from release_quietly(reservation)
         raise
@@ -91,9 +92,16 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
 
 
 def reserve_unjudged(
-    candidate: Candidate, request: HttpRequest, usable_since: float | None
+    candidate: Candidate,
+    request: HttpRequest,
+    usable_since: float | None,
+    last: float | None,
 ) -> Steps[Reservation | None]:
-    """Reserve the jti of a token, or return None if it is held."""
+    """
+    Reserve the jti of a token until its last moment, or return None if it is held.
+
+    Without a last moment it is kept for the TTL of the cache.
+    """
     cache, profile, jti = candidate.cache, candidate.profile, candidate.token.jti
     arguments: dict[str, Any] = {
         "namespace": candidate.namespace,
@@ -101,10 +109,8 @@ def reserve_unjudged(
         "request": request,
         "profile": profile.name,
     }
-    until = profile.kind.expires_at(candidate.token.claims)
-    if until is not None:
-        # Another profile with the same cache may accept the token for longer.
-        until += profile.retention_margin
+    # Another profile with the same cache may accept the token for longer.
+    until = None if last is None else last + profile.retention_margin
     made: list[Reservation] = []
 
     # They note it themselves: an exception of a signal handler may come between a step and
@@ -128,17 +134,16 @@ def reserve_unjudged(
     return made[0] if made else None
 
 
-def judge_again(candidate: Candidate) -> None:
+def judge_again(candidate: Candidate, last: float | None) -> None:
     """
-    Judge a token once more, after a wait.
+    Judge a token once more, after a wait. ``last`` is its last moment.
 
     Raises :exc:`~jti_replay.TokenInvalid` if it has expired, or is accepted for longer than
     its jti is kept.
     """
-    profile, claims, now = candidate.profile, candidate.token.claims, time.time()
+    profile, now = candidate.profile, time.time()
     if now >= candidate.token.good_until:
-        check_times(claims, profile.rules, now)
-    last = profile.kind.expires_at(claims)
+        check_times(candidate.token.claims, profile.rules, now)
     if last is not None and last + profile.rules.leeway < now:
         raise TokenInvalid("The token is too old.")
     if profile.access_token is not None and candidate.access_token_claims is not None:

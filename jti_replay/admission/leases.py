@@ -91,7 +91,7 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
             raise TokenReplayed("The event has been taken before.")
         key = cache.key(namespace, jti)
         yield cache.remove, cache.aremove, (key, probe[0])
-        judge_again(candidate)
+        judge_again(candidate, _last(candidate))
     except (CacheError, TokenInvalid, TokenReplayed):
         yield from release_quietly(claimed)
         raise
@@ -104,10 +104,14 @@ def settle(candidate: Candidate, claimed: Claim, request: HttpRequest) -> Steps[
         return  # Its transaction has rolled back, or the view has released or refused it.
     try:
         # It has been taken, however new the memory of the store is.
-        yield from reserve_unjudged(candidate, request, usable_since=time.time())
+        yield from reserve_unjudged(candidate, request, time.time(), _last(candidate))
     except CacheError:
         return  # It has been logged. The sender may repeat the event after the lease.
     yield from release_quietly(claimed)
+
+
+def _last(candidate: Candidate) -> float | None:
+    return candidate.profile.kind.expires_at(candidate.token.claims)
 
 
 def _hold(

@@ -54,7 +54,9 @@ class Store:
     def __init__(self, alias: str, params: Mapping[str, Any]) -> None:
         self.alias = alias
         self.location: str = params.get("LOCATION", "")
-        self.ttl: float = params.get("TTL", DEFAULT_TTL)
+        ttl = params.get("TTL", DEFAULT_TTL)
+        # To add an int to the time takes longer.
+        self.ttl: float = float(ttl) if type(ttl) is int else ttl
         self.options: Mapping[str, Any] = params.get("OPTIONS", {})
         self.refuses_cold_start = params.get("COLD_START", ACCEPT) == REFUSE
 

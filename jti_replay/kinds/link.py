@@ -72,7 +72,7 @@ class Link(BaseKind):
             "KEY": partial(_derived_keys, profile),
         }
 
-    @property
+    @cached_property
     def parameter(self) -> str:
         """The name of the URL argument, form field and query parameter."""
         name: str = self.options.get("parameter", DEFAULT_PARAMETER)
@@ -139,7 +139,7 @@ class Link(BaseKind):
 
     def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Return an answer that no cache keeps, and whose URL no other site learns."""
-        response["Cache-Control"] = "no-store"
+        response.headers["Cache-Control"] = "no-store"
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         return response
 

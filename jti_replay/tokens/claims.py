@@ -91,7 +91,8 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> flo
     Return the moment from which on it has to be judged again. All moments are in seconds
     since 1970. Compare them after every wait.
     """
-    exp, iat, nbf = _time(claims, "exp"), _time(claims, "iat"), _time(claims, "nbf")
+    exp, iat = _time(claims, "exp"), _time(claims, "iat")
+    nbf = _time(claims, "nbf") if "nbf" in claims else None
     leeway, good_until = rules.leeway, math.inf
     if exp is None:
         if rules.requires_exp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from django.test import RequestFactory
@@ -19,7 +20,7 @@ def test_a_jti_whose_reservation_nobody_got_is_given_back(is_async: bool) -> Non
     """Celery's time limit, for example, raises wherever a worker is."""
     request = RequestFactory().post("/", headers=bearer(signed()))
     candidate = run(judge(get_profile("default"), request))
-    steps = reserve_unjudged(candidate, request, None)
+    steps = reserve_unjudged(candidate, request, None, time.time() + 60)
     take, atake, _ = next(steps)
     if is_async:
         asyncio.run(atake())  # type: ignore[arg-type]
