@@ -68,9 +68,9 @@ def forget(request: HttpRequest, admission: Admission) -> None:
 def judge_by(profiles: Sequence[Profile], request: HttpRequest) -> Steps[Candidate]:
     """Verify the token of a request by the one of some profiles that its issuer picks."""
     if len(profiles) == 1:
-        return (yield from judge(profiles[0], request))
+        return judge(profiles[0], request)
     token = profiles[0].kind.find(request)
-    return (yield from judge(pick(profiles, token), request, token))
+    return judge(pick(profiles, token), request, token)
 
 
 def bind(reservation: Reservation, using: str) -> bool:

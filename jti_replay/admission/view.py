@@ -128,11 +128,15 @@ class Passage:
             return refuse(kind, request, error)
         with block:
             try:
-                reservation = yield from self._take()
+                if self._admission is None:
+                    reservation = yield from self._reserving()
+                else:
+                    reservation = self._admission.reservation
             except JTIReplayError as error:
                 return refuse(kind, request, error)
             try:
-                bound = self._is_sync and bind(reservation, self._using)
+                is_joined = self._is_sync and is_open(connections[self._using])
+                bound = is_joined and bind(reservation, self._using)
                 attach(request, self._candidate, reservation)
                 admission = Admission(self._candidate, reservation)
                 note(request, admission)
@@ -171,19 +175,16 @@ class Passage:
             candidate.profile.name,
         ).send_failed("reserve", error)
 
-    def _take(self) -> Steps[Reservation]:
-        candidate, request = self._candidate, self._request
-        if self._admission is not None:
-            return self._admission.reservation
-        lease = self._kind.lease
+    def _reserving(self) -> Steps[Reservation]:
+        candidate, request, lease = self._candidate, self._request, self._kind.lease
         if lease is None:
-            return (yield from reserve(candidate, request))
+            return reserve(candidate, request)
         if candidate.cache.joins(self._using) and (
             self.in_transaction or is_open(connections[self._using])
         ):
             # A duplicate waits for the outcome of this transaction.
-            return (yield from reserve(candidate, request))
-        return (yield from claim(candidate, request, lease))
+            return reserve(candidate, request)
+        return claim(candidate, request, lease)
 
     def _begun(self) -> AbstractContextManager[Any]:
         """Return what ends the transaction that has begun."""
