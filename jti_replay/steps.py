@@ -18,11 +18,7 @@ Steps: TypeAlias = Generator[Step, Any, T]
 
 
 class _Stopped(Exception):
-    """A :exc:`StopIteration` of a step, which Python lets out of no generator."""
-
-    def __init__(self, error: StopIteration) -> None:
-        super().__init__(error)
-        self.error = error
+    """Holds a :exc:`StopIteration` of a step, which Python lets out of no generator."""
 
 
 def run(steps: Steps[T], error: BaseException | None = None) -> T:
@@ -35,7 +31,7 @@ def run(steps: Steps[T], error: BaseException | None = None) -> T:
         try:
             return _run(steps, error)
         except _Stopped as stopped:
-            raise stopped.error from None
+            raise stopped.args[0] from None
         except BaseException as raised:
             if getgeneratorstate(steps) == GEN_CLOSED:
                 raise
