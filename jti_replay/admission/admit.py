@@ -85,7 +85,7 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
         raise TokenReplayed("The token has already been used.")
     try:
         judge_again(candidate, last)
-    except TokenInvalid:
+    except BaseException:  # Also that of a signal handler.
         yield from release_quietly(reservation)
         raise
     return reservation

@@ -16,7 +16,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from jti_replay.exceptions import CacheError, TokenInvalid, TokenReplayed
+from jti_replay.exceptions import CacheError, TokenReplayed
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.events import JTIEvent
 from jti_replay.steps import Step, Steps, arun, run
@@ -92,7 +92,7 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
         key = cache.key(namespace, jti)
         yield cache.remove, cache.aremove, (key, probe[0])
         judge_again(candidate, _last(candidate))
-    except (CacheError, TokenInvalid, TokenReplayed):
+    except BaseException:  # Also that of a signal handler.
         yield from release_quietly(claimed)
         raise
     return claimed

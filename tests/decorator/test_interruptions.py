@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
+from typing import NoReturn
 
 import pytest
 from django.test import RequestFactory
 
 from jti_replay import replay_cache
+from jti_replay.admission import admit
 from jti_replay.admission.admit import judge, reserve_unjudged
 from jti_replay.profiles import get_profile
 from jti_replay.steps import run
@@ -29,4 +32,20 @@ def test_a_jti_whose_reservation_nobody_got_is_given_back(is_async: bool) -> Non
     assert replay_cache.count() == 1
     with pytest.raises(KeyboardInterrupt):
         run(steps, KeyboardInterrupt())
+    assert replay_cache.count() == 0
+
+
+def test_a_jti_is_given_back_while_its_times_are_judged_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The view has not run, and never will."""
+
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    request = RequestFactory().post("/", headers=bearer(signed()))
+    candidate = run(judge(get_profile("default"), request))
+    monkeypatch.setattr(admit, "time", SimpleNamespace(time=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(admit.reserve(candidate, request))
     assert replay_cache.count() == 0
