@@ -57,8 +57,7 @@ def is_at_commit(error: BaseException) -> bool:
     """Return whether an interruption came while the database was told to commit."""
     place = error.__traceback__
     while place is not None:
-        code = place.tb_frame.f_code
-        if code.co_name == "_commit" and "django" in code.co_filename:
+        if place.tb_frame.f_code.co_name in ("commit", "_commit"):
             return True
         place = place.tb_next
     return error.__context__ is not None and is_at_commit(error.__context__)
