@@ -12,11 +12,12 @@ from django.db import Error, connections, transaction
 
 from jti_replay.exceptions import CacheError, JTIReplayError, ReservationLost
 from jti_replay.reservation.events import JTIEvent
+from jti_replay.rollback import release_on_rollback
 from jti_replay.rollback.transactions import is_open, is_wanted
 from jti_replay.steps import Steps, arun, run
 
 from .admit import Candidate, attach, release_quietly, reserve
-from .entrance import Admission, admission_of, bind, forget, judge_by, note
+from .entrance import Admission, admission_of, forget, judge_by, note
 from .leases import Claim, claim, settle
 from .refusals import finish, refuse
 from .selection import usable_together
@@ -136,7 +137,7 @@ class Passage:
                 return refuse(kind, request, error)
             try:
                 is_joined = self._is_sync and is_open(connections[self._using])
-                bound = is_joined and bind(reservation, self._using)
+                bound = is_joined and release_on_rollback(reservation, self._using)
                 attach(request, self._candidate, reservation)
                 admission = Admission(self._candidate, reservation)
                 note(request, admission)

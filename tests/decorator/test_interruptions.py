@@ -9,10 +9,12 @@ from typing import NoReturn
 
 import pytest
 from django.test import RequestFactory
+from django.utils.connection import ConnectionDoesNotExist
 
 from jti_replay import replay_cache
 from jti_replay.admission import admit
 from jti_replay.admission.admit import judge, reserve_unjudged
+from jti_replay.admission.entrance import bind
 from jti_replay.profiles import get_profile
 from jti_replay.steps import run
 from tests.tokens.tokens import bearer, signed
@@ -48,4 +50,13 @@ def test_a_jti_is_given_back_while_its_times_are_judged_again(
     monkeypatch.setattr(admit, "time", SimpleNamespace(time=interrupt))
     with pytest.raises(KeyboardInterrupt):
         run(admit.reserve(candidate, request))
+    assert replay_cache.count() == 0
+
+
+def test_a_jti_that_cannot_be_bound_is_given_back() -> None:
+    """An integration admits a request before its view, which then does not run."""
+    reservation = replay_cache.reserve("a")
+    assert reservation
+    with pytest.raises(ConnectionDoesNotExist):
+        bind(reservation, "no such database")
     assert replay_cache.count() == 0
