@@ -13,7 +13,7 @@ from tests.stopwatch import SLACK, takes_at_most
 
 def test_what_takes_too_long_fails() -> None:
     with pytest.raises(AssertionError), takes_at_most(0.1):
-        time.sleep(0.2 + SLACK)
+        time.sleep(3)  # A busy machine is forgiven much of it.
 
 
 def test_what_ends_too_early_fails() -> None:
