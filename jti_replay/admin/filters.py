@@ -78,8 +78,10 @@ class ProfileFilter(SimpleListFilter):
         if profile is None:
             return queryset
         prefix = profile.kind.namespace_prefix
-        if prefix:
+        if prefix.endswith(":"):
             return queryset.filter(namespace__startswith=to_column(prefix))
+        if prefix:  # That of links is all of it.
+            return queryset.filter(namespace=to_column(prefix))
         issuers = profile.rules.issuers
         if issuers is None or not issuers.names:
             of_other_kinds = (Q(namespace__startswith=other) for other in OTHER_PREFIXES)
@@ -90,11 +92,11 @@ class ProfileFilter(SimpleListFilter):
 
 def _profiles() -> dict[str, Profile]:
     """Return the profiles whose jtis the shown cache keeps, but for those that cannot work."""
-    shown = {}
+    shown, cache = {}, shown_cache()
     for name, _params in conf.entries(conf.profiles()):
         with suppress(ImproperlyConfigured):
             profile = get_profile(name)
-            if replay_caches[profile.cache] is shown_cache():
+            if replay_caches[profile.cache] is cache:
                 shown[name] = profile
     return shown
 

@@ -60,6 +60,7 @@ def test_the_list_is_filtered_by_profile(location: str, settings: Any) -> None:
         "d": "link:invite",
         "e": "security_event:events:https://a.example",
         "f": "dpop:key:https://us.example",
+        "g": "link:invite-others",
     }
     for jti, namespace in namespaces.items():
         assert replay_cache.reserve(jti, namespace=namespace)
@@ -71,7 +72,7 @@ def test_the_list_is_filtered_by_profile(location: str, settings: Any) -> None:
 
     assert (of("named"), of("invite"), of("events")) == ("ab", "d", "e")
     assert of("any") == "abc"
-    assert of("elsewhere") == of("nonsense") == "abcdef"
+    assert of("elsewhere") == of("nonsense") == "abcdefg"
     page = client.get(LIST).content.decode()
     assert "?profile=named" in page
     assert "?profile=elsewhere" not in page
