@@ -7,20 +7,18 @@ import json
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, JsonResponse
-from django.test import RequestFactory, override_settings
-from django.urls import path
+from django.test import RequestFactory
 
 from jti_replay.decorators import reserve_jti
 
-from .method import compare, fresh_jtis, progress
-from .request_cost import AUDIENCE, BATCH, ISSUER, PLAIN, RESERVE, answer_all
+from .method import fresh_jtis, progress
+from .request_cost import AUDIENCE, BATCH, ISSUER, PLAIN, RESERVE, compare_views
 
 ORIGIN = "https://service.example"
 BY_HAND = "verify proof and access token with PyJWT"
@@ -32,11 +30,7 @@ def measure(rounds: int) -> dict[str, Any]:
     server = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     client = ec.generate_private_key(ec.SECP256R1())
     jwk = jwt.algorithms.ECAlgorithm.to_jwk(client.public_key(), as_dict=True)
-    views = _views(server.public_key())
-
-    class URLs:
-        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
-
+    views, factory = _views(server.public_key()), RequestFactory()
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "job", "exp": now + 86400}
     bound = {**claims, "cnf": {"jkt": _thumbprint(jwk)}}
@@ -56,19 +50,7 @@ def measure(rounds: int) -> dict[str, Any]:
             for jti in fresh_jtis(BATCH)
         ]
 
-    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {
-            name: (answer_all(handler, environs(at)), BATCH) for at, name in enumerate(views)
-        }
-
-    with override_settings(
-        ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=URLs,
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-        JTI_REPLAY={"PROFILES": {"default": _profile(server)}},
-    ):
-        factory, handler = RequestFactory(), WSGIHandler()
-        return compare(batches, base=BY_HAND, rounds=rounds, clock=time.thread_time_ns)
+    return compare_views(views, environs, _profile(server), base=BY_HAND, rounds=rounds)
 
 
 def _profile(server: rsa.RSAPrivateKey) -> dict[str, Any]:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, JsonResponse
-from django.test import RequestFactory, override_settings
-from django.urls import path
+from django.test import RequestFactory
 
 from jti_replay.decorators import reserve_jti
 from jti_replay.kinds.client_assertion import TYPE
@@ -27,7 +25,7 @@ from jti_replay.links import sign_claims
 from jti_replay.profiles import get_profile
 from jti_replay.tokens.verification import verify
 
-from .method import compare, fresh_jtis, progress
+from .method import fresh_jtis, progress
 from .request_cost import (
     AUDIENCE,
     BATCH,
@@ -36,7 +34,7 @@ from .request_cost import (
     PLAIN,
     RESERVE,
     VERIFY,
-    answer_all,
+    compare_views,
 )
 
 PROFILE = "default"
@@ -114,10 +112,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def _costs(name: str, case: Case, rounds: int) -> dict[str, Any]:
     progress(f"a whole request, {name}")
-    views = _views(name, case)
-
-    class URLs:
-        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
+    views, factory = _views(name, case), RequestFactory()
 
     def environs(at: int) -> list[dict[str, Any]]:
         carry, now = get_profile(PROFILE).kind.carry, int(time.time())
@@ -126,19 +121,7 @@ def _costs(name: str, case: Case, rounds: int) -> dict[str, Any]:
         tokens = (_signed(name, case, {**claims, "jti": jti}) for jti in fresh_jtis(BATCH))
         return [factory.post(f"/{at}", **carry(token)).environ for token in tokens]
 
-    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {
-            name: (answer_all(handler, environs(at)), BATCH) for at, name in enumerate(views)
-        }
-
-    with override_settings(
-        ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF=URLs,
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-        JTI_REPLAY={"PROFILES": {PROFILE: _profile(name, case)}},
-    ):
-        factory, handler = RequestFactory(), WSGIHandler()
-        return compare(batches, base=VERIFY, rounds=rounds, clock=time.thread_time_ns)
+    return compare_views(views, environs, _profile(name, case), base=VERIFY, rounds=rounds)
 
 
 @cache

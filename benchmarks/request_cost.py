@@ -46,10 +46,7 @@ def _costs(
     algorithm: str, signing: Any, setting: bytes, key: Any, rounds: int
 ) -> dict[str, Any]:
     progress(f"a whole request, {algorithm}")
-    views = _views(algorithm, key)
-
-    class URLs:
-        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
+    views, factory = _views(algorithm, key), RequestFactory()
 
     def environs(at: int) -> list[dict[str, Any]]:
         now = int(time.time())
@@ -62,25 +59,45 @@ def _costs(
             for token in tokens
         ]
 
-    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
-        return {
-            name: (answer_all(handler, environs(at)), BATCH) for at, name in enumerate(views)
-        }
-
     profile = {
         "ISSUER": ISSUER,
         "AUDIENCE": AUDIENCE,
         "ALGORITHMS": [algorithm],
         "KEY": setting,
     }
+    return compare_views(views, environs, profile, base=VERIFY, rounds=rounds)
+
+
+def compare_views(
+    views: Mapping[str, Callable[..., JsonResponse]],
+    environs: Callable[[int], list[dict[str, Any]]],
+    profile: Mapping[str, Any],
+    *,
+    base: str,
+    rounds: int,
+) -> dict[str, Any]:
+    """
+    Return the costs of whole requests to some views, by their names.
+
+    The URL of a view is its number, for which ``environs`` gives a batch of new requests.
+    """
+
+    class URLs:
+        urlpatterns: ClassVar = [path(f"{at}", view) for at, view in enumerate(views.values())]
+
+    def batches() -> Mapping[str, tuple[Callable[[], object], int]]:
+        return {
+            name: (answer_all(handler, environs(at)), BATCH) for at, name in enumerate(views)
+        }
+
     with override_settings(
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF=URLs,
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         JTI_REPLAY={"PROFILES": {"default": profile}},
     ):
-        factory, handler = RequestFactory(), WSGIHandler()
-        return compare(batches, base=VERIFY, rounds=rounds, clock=time.thread_time_ns)
+        handler = WSGIHandler()
+        return compare(batches, base=base, rounds=rounds, clock=time.thread_time_ns)
 
 
 def _views(algorithm: str, key: Any) -> dict[str, Callable[..., JsonResponse]]:
