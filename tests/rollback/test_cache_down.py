@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +16,7 @@ from jti_replay.signals import cache_failed, jti_released
 from tests.rollback.blocks import failing_block
 from tests.rollback.signals import connected
 from tests.rollback.tokens import PROFILE, bearer, new_token
-from tests.servers import free_port
+from tests.servers.redis import RedisProcess
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -28,36 +25,13 @@ class WorkFailed(Exception):
     pass
 
 
-class MortalRedis:
-    """A Redis that can be stopped and started again. It keeps its keys in a file."""
-
-    def __init__(self, executable: str, directory: Path) -> None:
-        self.port = free_port()
-        self._command = [
-            *(executable, "--port", str(self.port), "--bind", "127.0.0.1"),
-            *("--dir", str(directory), "--appendonly", "yes", "--appendfsync", "always"),
-        ]
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.01)
-        raise AssertionError("Redis did not start")
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=10)
-
-
 @pytest.fixture
-def redis(redis_server: str, tmp_path: Path, settings: Any) -> Iterator[MortalRedis]:
-    server = MortalRedis(redis_server, tmp_path)
-    location = f"redis://127.0.0.1:{server.port}/0"
+def redis(redis_server: str, tmp_path: Path, settings: Any) -> Iterator[RedisProcess]:
+    """A Redis that can be stopped and started again. It keeps its keys in a file."""
+    options = ("--dir", str(tmp_path), "--appendonly", "yes", "--appendfsync", "always")
+    server = RedisProcess(redis_server, *options)
+    server.start()
+    location = server.url
     settings.CACHES = {
         "default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": location}
     }
@@ -74,7 +48,7 @@ def redis(redis_server: str, tmp_path: Path, settings: Any) -> Iterator[MortalRe
 
 
 def test_its_jtis_stay_reserved_and_those_of_another_cache_come_back(
-    using: str, redis: MortalRedis, caplog: pytest.LogCaptureFixture
+    using: str, redis: RedisProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     failed, released = [], []
 
@@ -102,7 +76,7 @@ def test_its_jtis_stay_reserved_and_those_of_another_cache_come_back(
 
 
 def test_the_view_fails_with_its_own_error(
-    using: str, redis: MortalRedis, serve: Callable[[Any], Client]
+    using: str, redis: RedisProcess, serve: Callable[[Any], Client]
 ) -> None:
     @reserve_jti(using=using)
     def view(request: Any) -> NoReturn:
@@ -120,7 +94,7 @@ def test_the_view_fails_with_its_own_error(
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_the_view_that_released_on_error_fails_with_its_own_error(
     is_async: bool,
-    redis: MortalRedis,
+    redis: RedisProcess,
     serve: Callable[[Any], Client],
     transactional_db: None,
 ) -> None:
@@ -140,7 +114,7 @@ def test_the_view_that_released_on_error_fails_with_its_own_error(
 
 
 def test_a_bind_that_fails_does_so_with_its_own_error(
-    redis: MortalRedis,
+    redis: RedisProcess,
     serve: Callable[[Any], Client],
     transactional_db: None,
     caplog: pytest.LogCaptureFixture,
