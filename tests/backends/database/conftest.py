@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pymysql
@@ -18,6 +19,23 @@ from tests.servers.mariadb import MISSING, mariadb_server
 BACKEND = "jti_replay.backends.database.DatabaseCache"
 
 UseCache = Callable[..., DatabaseCache]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Start MariaDB before a test whose parameter names it.
+
+    pytest-django asks first of all which databases there are that it has to empty afterwards.
+    """
+    for item in items:
+        params = getattr(item, "callspec", None)
+        if (
+            isinstance(item, pytest.Function)
+            and item.path.is_relative_to(Path(__file__).parent)
+            and params is not None
+            and any(str(value).startswith("mariadb") for value in params.params.values())
+        ):
+            item.fixturenames.insert(0, "mariadb_database")
 
 
 @pytest.fixture(scope="package")
@@ -90,8 +108,6 @@ EACH_LEVEL = pytest.mark.parametrize(
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The alias of a database, which the test names by parametrising this indirectly."""
     alias = str(request.param).split()[0]
-    if alias == "mariadb":
-        request.getfixturevalue("mariadb_database")
     request.getfixturevalue("transactional_db")
     if alias not in connections.databases:
         missing(postgresql.MISSING)

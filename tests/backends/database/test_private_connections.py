@@ -301,8 +301,6 @@ def test_a_timeout_of_any_length_can_be_connected_with(
     request: pytest.FixtureRequest, alias: str
 ) -> None:
     """No driver is given a number that it cannot count to, nor 0, which has no limit."""
-    if alias == "mariadb":
-        request.getfixturevalue("mariadb_database")
     alias = request.getfixturevalue("postgres") if alias == "postgres" else alias
     for timeout in (0, 10**10):
         with PrivateConnections(alias, timeout).use() as connection:

@@ -16,8 +16,6 @@ DATABASES = {"sqlite": "default", "postgresql": "postgres", "mariadb": "mariadb"
 @pytest.fixture(params=DATABASES.values(), ids=DATABASES)
 def using(request: pytest.FixtureRequest, use_cache: UseCache) -> str:
     """The alias of each database in turn, which also keeps the jtis."""
-    if request.param == "mariadb":
-        request.getfixturevalue("mariadb_database")
     request.getfixturevalue("transactional_db")
     if request.param not in connections.databases:
         missing(MISSING)
