@@ -15,6 +15,8 @@ from django.db.models.signals import post_migrate
 
 from jti_replay import replay_cache, signals
 from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.redis.options import RedisOptions
+from tests import standstill
 from tests.backends.waiting import PATIENT
 from tests.servers import missing, postgresql
 from tests.servers.cluster import Cluster, running_cluster
@@ -29,6 +31,10 @@ logging.getLogger("asyncio").addFilter(
     lambda record: not str(record.msg).startswith("Executing ")
 )
 
+
+# Whatever a machine that stands still makes fail runs again.
+pytest_runtest_setup = pytest.hookimpl(wrapper=True)(standstill.judge)
+pytest_runtest_call = pytest.hookimpl(wrapper=True)(standstill.judge)
 
 SIGNALS = (
     signals.jti_reserved,
@@ -52,6 +58,13 @@ def _nothing_left_behind() -> Iterator[None]:
         with signal.lock:
             signal.receivers[:] = before
             signal.sender_receivers_cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let caches wait for Redis for longer than by default, unless a test says otherwise."""
+    options_of = RedisOptions.of
+    monkeypatch.setattr(RedisOptions, "of", lambda options: options_of(PATIENT | options))
 
 
 @pytest.fixture(scope="session")

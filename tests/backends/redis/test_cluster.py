@@ -202,7 +202,7 @@ def test_a_user_may_do_what_is_needed(
         ({"client_factory": "redis.asyncio.cluster.RedisCluster.from_url"}, ["E019"]),
         ({"client_factory": CLUSTER_FACTORY, "prefix": "{site}:"}, ["E014"]),
         ({"prefix": "{site}:"}, []),
-        ({"client_factory": CLUSTER_FACTORY, "replicas": 1, "replica_timeout": 0.25}, ["E027"]),
+        ({"client_factory": CLUSTER_FACTORY, "replicas": 1, "replica_timeout": 1.7}, ["E027"]),
     ],
     ids=str,
 )

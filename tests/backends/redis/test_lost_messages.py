@@ -10,6 +10,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from jti_replay import CacheError, Reservation
+from jti_replay.backends.redis.options import RedisOptions
 from tests.backends.conftest import Call, UseRedis
 from tests.servers.lossy_proxy import LossyProxy, every_request
 from tests.servers.proxy import Loss
@@ -113,7 +114,7 @@ def test_if_all_messages_are_lost_it_raises_in_time(
 def test_by_default_it_raises_within_a_second(
     call: Call, use_redis: UseRedis, proxy: LossyProxy
 ) -> None:
-    cache = use_redis(proxy.url, OPTIONS={})
+    cache = use_redis(proxy.url, OPTIONS={"timeout": RedisOptions().timeout})
     proxy.lose_all("drop request")
     with takes_at_most(0.8), pytest.raises(CacheError):
         call(cache, "reserve", "a")

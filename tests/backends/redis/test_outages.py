@@ -17,6 +17,7 @@ from django.urls import path
 from redis import exceptions
 
 from jti_replay import CacheError, CacheFull, Reservation
+from jti_replay.backends.redis.options import RedisOptions
 from jti_replay.decorators import reserve_jti
 from jti_replay.signals import cache_failed
 from tests.backends.conftest import Call, UseRedis
@@ -305,7 +306,7 @@ def test_by_default_a_request_is_answered_within_a_second(
     settings: Any,
 ) -> None:
     """And the next one works again as soon as the server does."""
-    use_redis(redis_of_ones_own.url, OPTIONS={})
+    use_redis(redis_of_ones_own.url, OPTIONS={"timeout": RedisOptions().timeout})
     settings.JTI_REPLAY["PROFILES"] = {"default": PROFILE}
     settings.ROOT_URLCONF = (path("", under_test),)
 

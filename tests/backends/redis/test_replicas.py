@@ -12,6 +12,7 @@ import redis
 
 from jti_replay import CacheError, ColdStart, Reservation
 from jti_replay.backends.redis import RedisCache
+from jti_replay.backends.redis.options import RedisOptions
 from jti_replay.backends.redis.replicas import TooFewReplicas, wait_command
 from jti_replay.reservation.digests import jti_digest
 from tests.backends.conftest import Call, UseRedis
@@ -304,6 +305,7 @@ def test_options_are_checked(options: dict[str, Any], ids: list[str], settings: 
             "LOCATION": "redis://127.0.0.1",
         }
     }
+    options = {"timeout": RedisOptions().timeout} | options
     messages = RedisCache("default", {"OPTIONS": options}).check()
     assert [message.id for message in messages] == [f"jti_replay.{id_}" for id_ in ids]
     assert all(message.hint for message in messages)
