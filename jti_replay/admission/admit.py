@@ -78,39 +78,16 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     :exc:`~jti_replay.TokenInvalid` if it has expired, and :exc:`~jti_replay.CacheError` if the
     store fails.
     """
-    since = first_use(candidate) if candidate.cache.refuses_cold_start else None
-    last = candidate.profile.kind.expires_at(candidate.token.claims)
-    reservation = yield from reserve_unjudged(candidate, request, since, last)
-    if reservation is None:
-        raise TokenReplayed("The token has already been used.")
-    try:
-        judge_again(candidate, last)
-    except BaseException:  # Also that of a signal handler.
-        yield from release_quietly(reservation)
-        raise
-    return reservation
-
-
-def reserve_unjudged(
-    candidate: Candidate,
-    request: HttpRequest,
-    usable_since: float | None,
-    last: float | None,
-) -> Steps[Reservation | None]:
-    """
-    Reserve the jti of a token until its last moment, or return None if it is held.
-
-    Without a last moment it is kept for the TTL of the cache.
-    """
     cache, profile, jti = candidate.cache, candidate.profile, candidate.token.jti
+    last = profile.kind.expires_at(candidate.token.claims)
+    # Another profile with the same cache may accept the token for longer.
+    until = None if last is None else last + profile.retention_margin
     arguments: dict[str, Any] = {
         "namespace": candidate.namespace,
-        "usable_since": usable_since,
+        "usable_since": first_use(candidate) if cache.refuses_cold_start else None,
         "request": request,
         "profile": profile.name,
     }
-    # Another profile with the same cache may accept the token for longer.
-    until = None if last is None else last + profile.retention_margin
     made: list[Reservation] = []
 
     # They note it themselves: an exception of a signal handler may come between a step and
@@ -127,11 +104,14 @@ def reserve_unjudged(
 
     try:
         yield take, atake, ()
-    except BaseException:
+        if not made:
+            raise TokenReplayed("The token has already been used.")
+        judge_again(candidate, last)
+    except BaseException:  # Also that of a signal handler.
         for reservation in made:
             yield from release_quietly(reservation)
         raise
-    return made[0] if made else None
+    return made[0]
 
 
 def judge_again(candidate: Candidate, last: float | None) -> None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 
-from jti_replay.backends.handover import add_in_thread
+from jti_replay.backends import claims
+from jti_replay.backends.claims import Claimed
+from jti_replay.backends.handover import Entry, add_in_thread
 from jti_replay.reservation.cold_start import ACCEPT, REFUSE, refuse_cold_start
 from jti_replay.reservation.digests import jti_digest
 from jti_replay.reservation.key import JTIKey
+from jti_replay.steps import arun, run
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
@@ -132,6 +135,31 @@ class Store:
         """Async version of :meth:`add_if_warm`."""
         refuse_cold_start(await self.astart_memory(), usable_since)
         return await self.aadd(key, deadline)
+
+    def claim(
+        self, namespace: str, jti: str, deadline: float, usable_since: float | None
+    ) -> Entry | Claimed:
+        """
+        Claim an event until ``deadline``, while its view runs. Return what :meth:`add` does
+        for a new key, or why the event cannot be claimed.
+
+        With ``usable_since``, raise what :meth:`add_if_warm` does.
+        """
+        return run(claims.claim(self, namespace, jti, deadline, usable_since))
+
+    async def aclaim(
+        self, namespace: str, jti: str, deadline: float, usable_since: float | None
+    ) -> Entry | Claimed:
+        """Async version of :meth:`claim`."""
+        return await arun(claims.claim(self, namespace, jti, deadline, usable_since))
+
+    def drop_claim(self, namespace: str, jti: str, owner: Hashable) -> bool:
+        """Give a claim back if ``owner`` holds it. Return whether there was one."""
+        return self.remove(self.key(namespace + claims.SUFFIX, jti), owner)
+
+    async def adrop_claim(self, namespace: str, jti: str, owner: Hashable) -> bool:
+        """Async version of :meth:`drop_claim`."""
+        return await self.aremove(self.key(namespace + claims.SUFFIX, jti), owner)
 
     def joins(self, using: str) -> bool:
         """

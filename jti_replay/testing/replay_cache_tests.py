@@ -17,6 +17,7 @@ Its jtis are new in each run, so the store need not be empty. What it leaves the
 within a minute.
 """
 
+from .claiming import ClaimingTests
 from .housekeeping import HousekeepingTests
 from .lifetimes import LifetimeTests
 from .naming import NamingTests
@@ -25,7 +26,12 @@ from .reserving import ReservingTests
 
 
 class ReplayCacheTests(
-    ReservingTests, NamingTests, LifetimeTests, RaceTests, HousekeepingTests
+    ReservingTests,
+    NamingTests,
+    LifetimeTests,
+    RaceTests,
+    ClaimingTests,
+    HousekeepingTests,
 ):
     """
     The promises of a replay cache, each as a test. Mix it into a test case of Django's.

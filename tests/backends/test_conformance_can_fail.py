@@ -11,7 +11,7 @@ from django.test import SimpleTestCase
 
 from jti_replay.backends.base import BaseReplayCache
 from jti_replay.testing import ReplayCacheTests
-from tests.backends import flawed
+from tests.backends import flawed, flawed_claims
 
 
 def run(
@@ -22,7 +22,7 @@ def run(
     """Return the tests that failed, of those named or of all."""
 
     class Tests(ReplayCacheTests, SimpleTestCase):
-        cache_settings: ClassVar = {"BACKEND": f"{flawed.__name__}.{backend.__name__}"}
+        cache_settings: ClassVar = {"BACKEND": f"{backend.__module__}.{backend.__name__}"}
         unreachable_settings: ClassVar = {"BACKEND": f"{flawed.__name__}.{down.__name__}"}
         longest_wait = 1
 
@@ -69,6 +69,13 @@ def test_a_sound_cache_passes_all_of_it() -> None:
         (flawed.AlwaysSaysThatItReleased, "a_jti_is_released_by_its_name"),
         (flawed.FailsToReleaseWhatIsNotThere, "a_reservation_is_released_once"),
         (flawed.FailsToReleaseWhatIsNotThere, "a_jti_is_released_by_its_name"),
+        (flawed_claims.ClaimsWhatWasTaken, "an_event_that_was_taken_is_not_claimed"),
+        (
+            flawed_claims.ClaimsTheJTI,
+            "an_event_is_claimed_by_one_at_a_time",
+        ),
+        (flawed_claims.ClaimsForEver, "a_claim_lapses"),
+        (flawed_claims.ClaimsTwice, "one_thread_wins_a_race_for_a_claim"),
         (flawed.KnowsNoNamespace, "pairs_of_namespace_and_jti_never_collide"),
         (flawed.JoinsNamespaceAndJTI, "pairs_of_namespace_and_jti_never_collide"),
         (flawed.JoinsNamespaceAndJTIWithNUL, "pairs_of_namespace_and_jti_never_collide"),

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.core import checks
 
 from jti_replay.backends.base import BaseReplayCache
+from jti_replay.backends.claims import Claimed
 from jti_replay.backends.findings import Finding
+from jti_replay.backends.handover import Entry
 from jti_replay.conf.forks import forked_at
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
+from jti_replay.reservation.cold_start import refuse_cold_start
 from jti_replay.reservation.key import JTIKey
 from jti_replay.reservation.retention import END, GRACE, retention_deadline
 from jti_replay.signals import cache_failed, jti_replayed, jti_reserved
 
+from .claims import Claims
 from .diagnosis import examine_memory
 from .keyed_digest import DIGEST_SIZE, keyed_digest
 from .table import Table
@@ -53,6 +57,7 @@ class InMemoryCache(BaseReplayCache):
         self._prefixes = self._digest.prefixes if is_usual else {}
         self._made_at = time.time()
         self._table = Table(1 if self.check() else self.max_entries, self._made_at)
+        self._claims = Claims(self._table)
         self._lock = self._table.lock
 
     def key(self, namespace: str, jti: str) -> JTIKey:
@@ -154,6 +159,28 @@ class InMemoryCache(BaseReplayCache):
     async def aremove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Async version of :meth:`remove`. It never waits, so it needs no thread."""
         return self.remove(key, owner)
+
+    def claim(
+        self, namespace: str, jti: str, deadline: float, usable_since: float | None
+    ) -> Entry | Claimed:
+        """Claim an event, in one step."""
+        if usable_since is not None:
+            refuse_cold_start(self.complete_since(), usable_since)
+        return self._claims.claim(self._digest(namespace, jti), deadline, time.time())
+
+    async def aclaim(
+        self, namespace: str, jti: str, deadline: float, usable_since: float | None
+    ) -> Entry | Claimed:
+        """Async version of :meth:`claim`. It never waits, so it needs no thread."""
+        return self.claim(namespace, jti, deadline, usable_since)
+
+    def drop_claim(self, namespace: str, jti: str, owner: Hashable) -> bool:
+        """Give a claim back if ``owner`` holds it. Return whether there was one."""
+        return self._claims.drop(self._digest(namespace, jti), owner)
+
+    async def adrop_claim(self, namespace: str, jti: str, owner: Hashable) -> bool:
+        """Async version of :meth:`drop_claim`. It never waits, so it needs no thread."""
+        return self.drop_claim(namespace, jti, owner)
 
     def complete_since(self) -> float:
         """Return when the cache was made, or its process forked from another one."""

@@ -115,13 +115,19 @@ class Table:
 
     def remove(self, digest: int, record: object, now: float) -> bool:
         """Forget a digest if it is live. Unless it is None, ``record`` must be its record."""
-        return self._alone(self._remove, digest, record, now)
+        return self.alone(self._remove, digest, record, now)
 
     def count(self, now: float) -> int:
         """Return the number of live entries."""
-        return self._alone(self._count, now)
+        return self.alone(self._count, now)
 
-    def _alone(self, function: Callable[..., T], *arguments: Any) -> T:
+    @property
+    def room(self) -> int:
+        """How many entries could be added, of those that have expired by now not all."""
+        return self._room
+
+    def alone(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function while no other call of the table or of its claims runs."""
         lock = self.lock
         if lock._is_owned():  # type: ignore[attr-defined]
             raise interrupted_call()
@@ -137,11 +143,27 @@ class Table:
                 pass  # It was not taken yet, or is released already.
             raise
 
+    def has_room_for(self, digest: int, now: float, *, beside: int) -> bool:
+        """
+        Return whether a digest is not live, for :meth:`alone`. Raise
+        :exc:`~jti_replay.CacheFull` if it could not be added ``beside`` so many others.
+        """
+        if now >= self._until:
+            self._set_clock(now)
+        cell, at = self._look(digest)
+        if at >= 0 and cell[at:] >= self._live:
+            return False
+        if self._room <= beside:
+            raise CacheFull(FULL.format(self._capacity))
+        return True
+
+    def _look(self, digest: int) -> tuple[bytes, int]:
+        cell = self._cells[digest & self._mask]
+        return cell, records.find(cell, pack(0, self._serial, digest)[DIGEST_OFFSET:])
+
     def _remove(self, digest: int, record: object, now: float) -> bool:
         self._set_clock(now)
-        place = digest & self._mask
-        cell = self._cells[place]
-        at = records.find(cell, pack(0, self._serial, digest)[DIGEST_OFFSET:])
+        cell, at = self._look(digest)
         held = cell[at : at + RECORD_SIZE]
         if at < 0 or held < self._live or record not in (None, held):
             return False
@@ -151,7 +173,7 @@ class Table:
         # The next record of this digest and second must not look like this one.
         serial = records.next_serial(self._serial)
         # Nothing can come between these.
-        self._cells[place] = cell
+        self._cells[digest & self._mask] = cell
         self._counts[expiry] = count
         self._room += 1
         self._serial = serial
