@@ -18,4 +18,10 @@ def packed(commands: Sequence[Command], connection: Any) -> list[bytes]:
     if hiredis is None:
         unaided: list[bytes] = connection.pack_commands(commands)
         return unaided
-    return [b"".join([hiredis.pack_command(command) for command in commands])]
+    return [b"".join([hiredis.pack_command(_without_ints(command)) for command in commands])]
+
+
+def _without_ints(command: Command) -> Command:
+    # To write a number hiredis calls what looks for signals, and if the handler of one raises,
+    # such as that of a time limit, it does not notice, and the process crashes.
+    return tuple([b"%d" % part if type(part) is int else part for part in command])
