@@ -82,23 +82,33 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     last = profile.kind.expires_at(candidate.token.claims)
     # Another profile with the same cache may accept the token for longer.
     until = None if last is None else last + profile.retention_margin
-    arguments: dict[str, Any] = {
-        "namespace": candidate.namespace,
-        "usable_since": first_use(candidate) if cache.refuses_cold_start else None,
-        "request": request,
-        "profile": profile.name,
-    }
+    namespace = candidate.namespace
+    since = first_use(candidate) if cache.refuses_cold_start else None
     made: list[Reservation] = []
 
     # They note it themselves: an exception of a signal handler may come between a step and
-    # its generator.
+    # its generator. It comes after a call with **arguments, too.
     def take() -> None:
-        reservation = cache.reserve(jti, until, **arguments)
+        reservation = cache.reserve(
+            jti,
+            until,
+            namespace=namespace,
+            usable_since=since,
+            request=request,
+            profile=profile.name,
+        )
         if reservation is not None:
             made.append(reservation)
 
     async def atake() -> None:
-        reservation = await cache.areserve(jti, until, **arguments)
+        reservation = await cache.areserve(
+            jti,
+            until,
+            namespace=namespace,
+            usable_since=since,
+            request=request,
+            profile=profile.name,
+        )
         if reservation is not None:
             made.append(reservation)
 

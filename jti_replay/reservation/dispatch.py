@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgiref.sync import sync_to_async
 
@@ -16,16 +17,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger("jti_replay")
 
 
-def send(signal: Signal, **arguments: Any) -> None:
+Responses: TypeAlias = Sequence[tuple[Any, Any]]
+"""Receivers, and what each of them returned or raised."""
+
+
+def was_interrupted(receiver: Callable[..., Any], responses: Responses | None) -> bool:
+    """
+    Return whether a receiver that raises nothing itself may not have come to its end, because
+    a signal handler raised an :exc:`Exception`, as a time limit does.
+    """
+    return responses is None or any(
+        each is receiver and isinstance(response, Exception) for each, response in responses
+    )
+
+
+def send(signal: Signal, **arguments: Any) -> Responses | None:
     """
     Send a signal. Django logs receivers that fail; open transactions stay as they were.
 
-    Raises only what interrupts a receiver, such as :exc:`KeyboardInterrupt`.
+    Return what the receivers did, or None if the signal did not reach all of them. Raises only
+    what interrupts a receiver, such as :exc:`KeyboardInterrupt`.
     """
     shield = Shield()
+    responses: Responses | None = None
     try:
         shield.raise_()
-        signal.send_robust(**arguments)
+        responses = signal.send_robust(**arguments)
     except Exception:
         # Async receivers cannot run where an event loop runs already: Django raises.
         logger.exception("A signal did not reach all of its receivers.")
@@ -36,6 +53,7 @@ def send(signal: Signal, **arguments: Any) -> None:
             # A signal handler's. The transaction could not end, not even by a rollback.
             shield.lower()
             raise
+    return responses
 
 
 async def asend(signal: Signal, **arguments: Any) -> None:

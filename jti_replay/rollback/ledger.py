@@ -15,14 +15,15 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, Error, InterfaceError, OperationalError
 from django.db.transaction import TransactionManagementError
 
 from .bound_transactions import BoundTransactions
 from .participants import Participants
-from .receivers import send_rolled_back
+from .receivers import release_all, send_rolled_back
 from .transaction_marks import mark_for
 from .wrapped_methods import wrap_method
 
@@ -151,8 +152,18 @@ class Ledger:
     def _rollback(self, original: Callable[[], None]) -> None:
         # Django refuses it in a block, which has savepoints that the question would cost.
         was_open = not self._connection.in_atomic_block and self.is_open()
-        original()  # If it fails, Django goes on with close() or set_autocommit().
-        self._end(rolled_back=was_open)
+        is_done = False
+        try:
+            original()
+            is_done = True
+            self._end(rolled_back=was_open)
+        except Error:
+            raise  # Django goes on with close() or set_autocommit().
+        except BaseException:
+            # A signal handler's, which may come once the server has rolled back.
+            if was_open and (is_done or not self.is_open()):
+                self._end(rolled_back=True)
+            raise
 
     def _close(self, original: Callable[[], None]) -> None:
         # An in-memory SQLite database does not close, so that its transaction goes on.
@@ -176,13 +187,14 @@ class Ledger:
         original(sid)  # It fails if the transaction of the savepoint has ended.
         if not is_allowed:
             return  # Nothing was done.
-        self._participants.roll_back_to(sid, made_by_django=_is_named_by_django(sid))
-        if sid in self._savepoints:
-            self._tell_rollback(self._take(self._savepoints[sid]), savepoint=True)
-        elif _is_named_by_django(sid):
-            # Django made it when there was no reservation yet. Of a savepoint that was made
-            # in SQL it is not known when that was.
-            self._tell_rollback(self._take(), savepoint=True)
+        is_djangos = _is_named_by_django(sid)
+        undo = partial(self._participants.roll_back_to, sid, made_by_django=is_djangos)
+        if sid in self._savepoints or is_djangos:
+            # If it is not known, Django made it when there was no reservation yet. Of a
+            # savepoint that was made in SQL it is not known when that was.
+            self._give_back(self._savepoints.get(sid, 0), undo, savepoint=True)
+        else:
+            undo()
 
     def _savepoint_commit(self, original: Callable[[str], None], sid: str) -> None:
         is_allowed = self._is_savepoint_allowed()
@@ -201,23 +213,20 @@ class Ledger:
 
     # What becomes of the reservations.
 
-    def _take(self, first: int = 0) -> Sequence[Reservation]:
-        # They are taken out before receivers are told, so that none is told twice.
-        taken = self._reservations[first:]
+    def _forget(self, first: int = 0) -> None:
+        is_any = len(self._reservations) > first
         del self._reservations[first:]
         if not first:
             self._savepoints.clear()
             self._was_open = self._in_doubt = False
-            if taken:
+            if is_any:
                 self._mark.remove()
-        return taken
 
     def _end(self, *, rolled_back: bool) -> None:
         if rolled_back:
             self._transaction.rolled_back = True
             self._transaction = Transaction()
-            self._participants.roll_back()
-            self._tell_rollback(self._take())
+            self._give_back(0, self._participants.roll_back, savepoint=False)
             return
         if self._reservations and not self._in_doubt:
             logger.warning(
@@ -232,18 +241,27 @@ class Ledger:
     def _keep(self) -> None:
         self._transaction = Transaction()
         self._participants.leave()
-        self._take()
+        self._forget()
 
-    def _tell_rollback(
-        self, reservations: Sequence[Reservation], *, savepoint: bool = False
-    ) -> None:
-        free = tuple(
+    def _give_back(self, first: int, undo: Callable[[], None], *, savepoint: bool) -> None:
+        reservations = self._reservations[first:]
+        try:
+            undo()
+            # Before receivers are told, so that none is told twice.
+            self._forget(first)
+            if free := self._free(reservations):
+                send_rolled_back(self._connection, free, savepoint=savepoint)
+        except BaseException:
+            # A signal handler's. To release twice does no harm.
+            release_all(self._connection, self._free(reservations))
+            raise
+
+    def _free(self, reservations: Sequence[Reservation]) -> tuple[Reservation, ...]:
+        return tuple(
             reservation
             for reservation in reservations
             if BoundTransactions.of(reservation).remove(self)
         )
-        if free:
-            send_rolled_back(self._connection, free, savepoint=savepoint)
 
     def _leave_to_parent(self) -> None:
         # After a fork, the transaction and all that is bound to it are still the parent's.
@@ -251,7 +269,7 @@ class Ledger:
             self._pid = os.getpid()
             self._transaction = Transaction()
             self._participants.leave()
-            self._take()
+            self._forget()
 
     def _unless_forked(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def checked(*args: Any, **kwargs: Any) -> Any:

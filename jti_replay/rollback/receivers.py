@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation, dispatch
+from jti_replay.reservation.dispatch import was_interrupted
 from jti_replay.signals import transaction_rolled_back
 
 from .query_block import queries_blocked
@@ -21,19 +22,21 @@ def send_rolled_back(
 ) -> None:
     """Tell that the work of some reservations has been rolled back."""
     with queries_blocked(connection):
-        try:
-            dispatch.send(
-                transaction_rolled_back,
-                sender=type(connection),
-                using=connection.alias,
-                reservations=reservations,
-                savepoint=savepoint,
-            )
-        except BaseException:
-            # A receiver was interrupted, and that of this app may be among those which have
-            # not run. To release twice does no harm.
-            release_rolled_back(reservations=reservations)
-            raise
+        responses = dispatch.send(
+            transaction_rolled_back,
+            sender=type(connection),
+            using=connection.alias,
+            reservations=reservations,
+            savepoint=savepoint,
+        )
+    if was_interrupted(release_rolled_back, responses):
+        release_all(connection, reservations)
+
+
+def release_all(connection: BaseDatabaseWrapper, reservations: Iterable[Reservation]) -> None:
+    """Release what the work of a transaction or a savepoint that rolled back had paid with."""
+    with queries_blocked(connection):
+        release_rolled_back(reservations=reservations)
 
 
 def release_rolled_back(*, reservations: Iterable[Reservation], **kwargs: Any) -> None:

@@ -79,19 +79,28 @@ class DatabaseCache(BaseReplayCache):
         row = Row(
             key.digest, namespaces.to_column(key.namespace), secrets.randbits(63), lifetime
         )
-        with self._connection() as connection:
-            joined = in_transaction(connection)
-            take_back = partial(self._take_back, connection, row, expiry)
-            if not self._table.reserve(connection, row, joined=joined, on_unknown=take_back):
-                return None
-            owner = Owner(row.owner, None)
-            if joined:
-                statements = self._table.statements(connection)
-                join_row(connection, statements, row.digest, row.owner)
-                owner.transaction = Ledger.of(connection).transaction
-        if self._purges.is_due():
-            self._purge_soon(connection, joined=joined)
-        return owner, expiry
+        is_alone = False
+        try:
+            with self._connection() as connection:
+                joined = in_transaction(connection)
+                take_back = partial(self._take_back, connection, row, expiry)
+                if not self._table.reserve(
+                    connection, row, joined=joined, on_unknown=take_back
+                ):
+                    return None
+                is_alone = not joined
+                owner = Owner(row.owner, None)
+                if joined:
+                    statements = self._table.statements(connection)
+                    join_row(connection, statements, row.digest, row.owner)
+                    owner.transaction = Ledger.of(connection).transaction
+            if self._purges.is_due():
+                self._purge_soon(connection, joined=joined)
+            return owner, expiry
+        except BaseException:
+            if is_alone:  # A signal handler's: nobody else knows of the row.
+                take_back()
+            raise
 
     def remove(self, key: JTIKey, owner: Hashable | None) -> bool:
         """Delete the row, if it is live and the owner's."""

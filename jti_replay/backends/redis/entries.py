@@ -9,6 +9,8 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from jti_replay.backends.handover import Entry
 from jti_replay.backends.lost_replies import LostReplies
 from jti_replay.exceptions import ColdStart
@@ -93,7 +95,7 @@ class Entries:
                 raise missing
         except BaseException as error:
             # The server may have carried it out, or may do so yet. No token could be used.
-            if call.unanswered or (call.sent and not isinstance(error, Exception)):
+            if call.unanswered or (call.sent and not isinstance(error, RedisError)):
                 self.lost_replies.add(keys[0], owner, expiry)
             raise
         if answer < 0 and self._options.is_cluster:

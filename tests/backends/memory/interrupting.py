@@ -67,9 +67,10 @@ class Interrupter:
         frame.f_trace_opcodes = True
         if event == "opcode":
             name = dis.opname[frame.f_code.co_code[frame.f_lasti]]
+            argument = frame.f_code.co_code[frame.f_lasti + 1]
             before = self._before.get(frame, "")
             self._before[frame] = name
-            if self._everywhere or is_interruptible(before, name):
+            if self._everywhere or is_interruptible(before, name, argument):
                 self._places_left -= 1
                 if self._places_left < 0:
                     self.has_struck = True
@@ -77,11 +78,17 @@ class Interrupter:
         return self._trace
 
 
-def is_interruptible(before: str, name: str) -> bool:
+AFTER_YIELD_FROM = 2
+"""The argument of a RESUME from which on Python does not look for signals in it."""
+
+
+def is_interruptible(before: str, name: str, argument: int) -> bool:
     """Return whether Python looks for signals between two instructions, or in the second."""
+    if name == "RESUME" and argument & 3 >= AFTER_YIELD_FROM:
+        return False
     if name == "PUSH_EXC_INFO":
         return False  # A call has raised.
-    return before.startswith("CALL") or name == "RESUME" or name.startswith("JUMP_BACKWARD")
+    return before.startswith("CALL") or name == "RESUME" or name == "JUMP_BACKWARD"
 
 
 def each_place(work: Callable[[Interrupter], None], strike: Callable[[], None]) -> int:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+import time
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import pytest
 import redis
 import redis.asyncio
 
+from jti_replay import CacheError
+from jti_replay.backends import lost_replies
 from jti_replay.backends.redis.transport.call import Call
 from jti_replay.backends.redis.transport.loop_connections import LoopConnections
 from jti_replay.backends.redis.transport.thread_connections import ThreadConnections
+from tests.backends.conftest import UseRedis
+from tests.backends.memory.interrupting import Interrupter, each_place
 
 SEEN, NEW = ("EXISTS", "seen"), ("EXISTS", "new")
 
@@ -117,3 +123,32 @@ async def test_a_connection_that_is_gone_is_closed_without_an_error(redis_url: s
     await async_connection.disconnect()
     assert not connection.is_connected
     assert not async_connection.is_connected
+
+
+class TimeLimit(Exception):
+    """What the handler of a signal raises that may be caught, such as Celery's soft limit."""
+
+
+def strike() -> NoReturn:
+    raise TimeLimit
+
+
+def test_a_reserve_is_taken_back_wherever_it_is_interrupted(
+    use_redis: UseRedis, redis_url: str, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after its reply has been read, when nothing is unknown and nobody has the entry."""
+    monkeypatch.setattr(lost_replies, "SECOND_PASS_DELAY", 0)
+    cache = use_redis(redis_url)
+    assert cache.reserve("warm")
+
+    def work(interrupter: Interrupter) -> None:
+        has_reserved = False
+        with suppress(TimeLimit, CacheError):  # It may be the failure of a reconnect.
+            has_reserved = interrupter.run(lambda: cache.reserve("a")) is not None
+        deadline = time.monotonic() + 10
+        while not has_reserved and server.dbsize() > 1 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert server.dbsize() == 1 + has_reserved
+        cache.release("a")
+
+    assert each_place(work, strike) > 50
