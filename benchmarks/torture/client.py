@@ -40,6 +40,12 @@ FAILING = 20
 """The first request of one token in so many fails after it has written."""
 
 MISBEHAVING = {setups.DEADLOCKS: 1.0, setups.SMALL_POOL: 0.0, setups.REQUESTS_WAIT: 0.0}
+MISBEHAVIOURS = {
+    setups.CLIENTS_GO_AWAY: shared_state.WENT_AWAY,
+    setups.REQUESTS_INTERRUPTED: shared_state.INTERRUPTED,
+}
+"""After which of them a jti may come back although its owner was refused."""
+
 MOSTLY_MISBEHAVING = 0.1
 """The share of requests in which the site is asked to misbehave, by the fault."""
 
@@ -245,6 +251,8 @@ class Client:
         state, me = self._state, self._me
         state.in_hand[me] = token + 1
         misbehave = _chance(self._misbehaving)
+        if misbehave:  # Its owner may be refused before this request has ended.
+            state.fate[me][token] |= MISBEHAVIOURS.get(self._orders.fault, 0)
         reply = self._transport.send(
             mint(f"{token}.{generation}", issued, self._orders.lifetime),
             Asked(fail=fail, misbehave=misbehave),

@@ -35,6 +35,7 @@ class HTTPTransport:
                 time.sleep(random.uniform(0, LONGEST_VISIT))
                 self._connection.close()
                 return Reply(Answer.FAILED, WENT_AWAY, misbehaved=True)
+            self._acknowledge_at_once()
             response = self._connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException):
@@ -47,6 +48,11 @@ class HTTPTransport:
             misbehaved=response.getheader(worker_notes.MISBEHAVED) is not None,
             hung=response.getheader(worker_notes.HUNG) is not None,
         )
+
+    def _acknowledge_at_once(self) -> None:
+        # Or else the server keeps the body back until the headers are acknowledged (40 ms).
+        if hasattr(socket, "TCP_QUICKACK"):  # It lasts for one answer.
+            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _request(self, token: str, asked: Asked) -> None:
         headers = {
