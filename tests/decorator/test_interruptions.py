@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from types import SimpleNamespace
 from typing import NoReturn
 
@@ -13,7 +12,7 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from jti_replay import replay_cache
 from jti_replay.admission import admit
-from jti_replay.admission.admit import judge, reserve_unjudged
+from jti_replay.admission.admit import judge, reserve
 from jti_replay.admission.entrance import bind
 from jti_replay.profiles import get_profile
 from jti_replay.steps import run
@@ -25,7 +24,7 @@ def test_a_jti_whose_reservation_nobody_got_is_given_back(is_async: bool) -> Non
     """Celery's time limit, for example, raises wherever a worker is."""
     request = RequestFactory().post("/", headers=bearer(signed()))
     candidate = run(judge(get_profile("default"), request))
-    steps = reserve_unjudged(candidate, request, None, time.time() + 60)
+    steps = reserve(candidate, request)
     take, atake, _ = next(steps)
     if is_async:
         asyncio.run(atake())  # type: ignore[arg-type]
@@ -49,7 +48,7 @@ def test_a_jti_is_given_back_while_its_times_are_judged_again(
     candidate = run(judge(get_profile("default"), request))
     monkeypatch.setattr(admit, "time", SimpleNamespace(time=interrupt))
     with pytest.raises(KeyboardInterrupt):
-        run(admit.reserve(candidate, request))
+        run(reserve(candidate, request))
     assert replay_cache.count() == 0
 
 

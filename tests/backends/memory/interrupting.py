@@ -46,6 +46,7 @@ class Interrupter:
     def run(self, function: Callable[[], Any]) -> Any:
         """Return what the function returns."""
         before = sys.gettrace()
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 must have seen it by then.
         sys.settrace(self._trace)
         try:
             return function()
