@@ -7,9 +7,9 @@ from tests.rollback.test_commit_failures import (  # noqa: F401
     test_a_commit_whose_reply_was_lost_leaves_the_token_used_up,
     test_a_connection_lost_at_commit_leaves_the_token_used_up,
     test_a_constraint_that_fails_at_commit_gives_the_token_back,
+    test_a_rollback_that_is_interrupted_at_its_end_releases,
     test_a_serialization_failure_at_commit_gives_the_token_back,
     test_an_interrupted_commit_leaves_the_token_used_up,
-    test_an_interrupted_rollback_leaves_the_token_used_up,
 )
 from tests.rollback.test_on_commit import (  # noqa: F401
     test_a_callback_that_raises_after_the_commit_does_not_give_the_token_back,
