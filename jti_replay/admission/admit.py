@@ -12,7 +12,7 @@ from jti_replay.exceptions import CacheError, RequestInvalid, TokenInvalid, Toke
 from jti_replay.profiles import Profile
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.cold_start import earliest_use
-from jti_replay.steps import Steps
+from jti_replay.steps import Step, Steps
 from jti_replay.tokens.claims import check_times
 from jti_replay.tokens.verification import VerifiedToken, averify, verify
 
@@ -78,42 +78,13 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     :exc:`~jti_replay.TokenInvalid` if it has expired, and :exc:`~jti_replay.CacheError` if the
     store fails.
     """
-    cache, profile, jti = candidate.cache, candidate.profile, candidate.token.jti
+    profile = candidate.profile
+    made: list[Reservation] = []
     last = profile.kind.expires_at(candidate.token.claims)
     # Another profile with the same cache may accept the token for longer.
     until = None if last is None else last + profile.retention_margin
-    namespace = candidate.namespace
-    since = first_use(candidate) if cache.refuses_cold_start else None
-    made: list[Reservation] = []
-
-    # They note it themselves: an exception of a signal handler may come between a step and
-    # its generator. It comes after a call with **arguments, too.
-    def take() -> None:
-        reservation = cache.reserve(
-            jti,
-            until,
-            namespace=namespace,
-            usable_since=since,
-            request=request,
-            profile=profile.name,
-        )
-        if reservation is not None:
-            made.append(reservation)
-
-    async def atake() -> None:
-        reservation = await cache.areserve(
-            jti,
-            until,
-            namespace=namespace,
-            usable_since=since,
-            request=request,
-            profile=profile.name,
-        )
-        if reservation is not None:
-            made.append(reservation)
-
     try:
-        yield take, atake, ()
+        yield _reserving(candidate, request, until, made)
         if not made:
             raise TokenReplayed("The token has already been used.")
         judge_again(candidate, last)
@@ -122,6 +93,42 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
             yield from release_quietly(reservation)
         raise
     return made[0]
+
+
+def _reserving(
+    candidate: Candidate, request: HttpRequest, until: float | None, made: list[Reservation]
+) -> Step:
+    cache, profile, jti = candidate.cache, candidate.profile.name, candidate.token.jti
+    namespace = candidate.namespace
+    since = first_use(candidate) if cache.refuses_cold_start else None
+
+    # They note it themselves: an exception of a signal handler may come between a step and
+    # its generator. It comes after a call with **arguments, too.
+    def reserve() -> None:
+        reservation = cache.reserve(
+            jti,
+            until,
+            namespace=namespace,
+            usable_since=since,
+            request=request,
+            profile=profile,
+        )
+        if reservation is not None:
+            made.append(reservation)
+
+    async def areserve() -> None:
+        reservation = await cache.areserve(
+            jti,
+            until,
+            namespace=namespace,
+            usable_since=since,
+            request=request,
+            profile=profile,
+        )
+        if reservation is not None:
+            made.append(reservation)
+
+    return reserve, areserve, ()
 
 
 def judge_again(candidate: Candidate, last: float | None) -> None:

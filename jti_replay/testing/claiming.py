@@ -57,9 +57,15 @@ class ClaimingTests(CacheCase):
                 owner, lapses_at = self._claimed(jti, aio=aio, lease=1)
                 self.assertLess(lapses_at, time.time() + 2.1)
                 self._pass_time_until(lapses_at + 0.1)
-                other, _ = self._claimed(jti, aio=aio)
+                # A store that was slow began to count later.
+                until = time.time() + 10
+                other = self._claimed(jti, aio=aio)
+                while other is Claimed.RUNNING and time.time() < until:
+                    self.pass_time(0.1)
+                    other = self._claimed(jti, aio=aio)
+                self.assertIsInstance(other, tuple)
                 self.assertIs(self._dropped(jti, owner, aio=aio), False)
-                self.assertIs(self._dropped(jti, other, aio=aio), True)
+                self.assertIs(self._dropped(jti, other[0], aio=aio), True)
 
     def test_one_thread_wins_a_race_for_a_claim(self) -> None:
         """And all others are told that it runs."""

@@ -305,7 +305,7 @@ def test_a_store_that_is_down_is_503(make_site: Callable[..., Site], settings: A
         "CACHES": {"default": CACHES["default"] | {"OPTIONS": {"max_entries": 1}}},
         "PROFILES": {"clients": PROFILE},
     }
-    assert replay_cache.reserve("other")
+    assert replay_cache.reserve("other", time.time() + 600)
     response = site.post(form())
     assert said(response) == (503, "temporarily_unavailable")
     assert response.headers["Retry-After"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from jti_replay import replay_cache, signals
+from jti_replay import TokenInvalid, replay_cache, signals
+from jti_replay.admission import leases
 from jti_replay.decorators import reserve_jti
 from tests.backends.flawed import Sound
 from tests.kinds.security_events import EVENT, ISSUER, PROFILE, RECEIVER, TYPE, accepted, event
@@ -248,9 +249,26 @@ def test_a_store_that_fails_is_503(site: Site, settings: Any) -> None:
         "CACHES": {"default": CACHES["default"] | {"OPTIONS": {"max_entries": 1}}},
         "PROFILES": {"feed": PROFILE},
     }
-    assert replay_cache.reserve("a")
+    assert replay_cache.reserve("a", time.time() + 600)
     assert site.post(event(), TYPE).status_code == 503
     assert (site.requests, replay_cache.count()) == ([], 1)
+
+
+def test_an_event_that_is_too_old_once_it_is_claimed_is_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is given back, and the view does not run."""
+
+    def judge_again(*args: Any) -> NoReturn:
+        raise TokenInvalid("The token is too old.")
+
+    token = event()
+    site.answer = accepted
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "judge_again", judge_again)
+        assert site.post(token, TYPE).status_code == 400
+    assert site.requests == []
+    assert site.post(token, TYPE).status_code == 202
 
 
 def test_a_store_that_is_gone_at_the_end_keeps_the_claim(

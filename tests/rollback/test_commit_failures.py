@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import (
@@ -115,6 +115,47 @@ def test_a_rollback_that_is_interrupted_at_its_end_releases(
         transaction.set_rollback(True, using=attempt.using)
 
     assert isinstance(attempt.run(work), KeyboardInterrupt)
+    monkeypatch.undo()
+    assert attempt.was_released()
+
+
+def test_a_rollback_that_is_interrupted_before_it_happens_settles_nothing(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What becomes of the work decides: on SQLite Django commits it then."""
+    connection = connections[attempt.using]
+
+    def interrupted_rollback() -> NoReturn:
+        raise KeyboardInterrupt
+
+    def work(reservation: Reservation) -> None:
+        attempt.store()
+        monkeypatch.setattr(connection, "_rollback", interrupted_rollback)
+        transaction.set_rollback(True, using=attempt.using)
+
+    assert attempt.run(work) is not None
+    monkeypatch.undo()
+    connection.close()
+    assert attempt.was_released() is not attempt.stored()
+
+
+def test_a_release_that_is_interrupted_is_made_up_for(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Exception of a signal handler looks to Django as if a receiver had failed."""
+    release = Reservation.release
+    interruptions = iter([RuntimeError("a time limit")])
+
+    def interrupted_release(reservation: Reservation) -> bool:
+        for error in interruptions:
+            raise error
+        return release(reservation)
+
+    def work(reservation: Reservation) -> None:
+        monkeypatch.setattr(Reservation, "release", interrupted_release)
+        transaction.set_rollback(True, using=attempt.using)
+
+    assert attempt.run(work) is None
     monkeypatch.undo()
     assert attempt.was_released()
 

@@ -56,3 +56,23 @@ def test_it_is_taken_back_wherever_it_is_interrupted(
             thread.join()
     cache.close()
     gc.collect()
+
+
+def test_it_is_taken_back_after_its_row_is_known(
+    use_cache: UseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody but the interrupted call knows the owner."""
+    monkeypatch.setattr(lost_replies, "SECOND_PASS_DELAY", 0)
+    cache = use_cache("default")
+
+    def is_due() -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache._purges, "is_due", is_due)
+        with pytest.raises(KeyboardInterrupt):
+            cache.reserve("a")
+    deadline = time.monotonic() + 10
+    while cache.count() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert cache.count() == 0
