@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from jti_replay.backends.claims import Claimed
 from jti_replay.exceptions import CacheError, TokenReplayed
@@ -97,14 +96,31 @@ def settle(candidate: Candidate, claimed: Claim, request: HttpRequest) -> Steps[
     cache, profile = candidate.cache, candidate.profile
     last = profile.kind.expires_at(candidate.token.claims)
     until = None if last is None else last + profile.retention_margin
-    details: dict[str, Any] = {
-        "namespace": claimed.namespace,
-        # It has been taken, however new the memory of the store is.
-        "usable_since": time.time() if cache.refuses_cold_start else None,
-        "request": request,
-        "profile": profile.name,
-    }
-    reserve, areserve = partial(cache.reserve, **details), partial(cache.areserve, **details)
-    with suppress(CacheError):  # Logged. The sender may repeat the event after the lease.
-        yield reserve, areserve, (claimed.jti, until)
+    # It has been taken, however new the memory of the store is.
+    since = time.time() if cache.refuses_cold_start else None
+
+    def reserve() -> Reservation | None:
+        return cache.reserve(
+            claimed.jti,
+            until,
+            namespace=claimed.namespace,
+            usable_since=since,
+            request=request,
+            profile=profile.name,
+        )
+
+    async def areserve() -> Reservation | None:
+        return await cache.areserve(
+            claimed.jti,
+            until,
+            namespace=claimed.namespace,
+            usable_since=since,
+            request=request,
+            profile=profile.name,
+        )
+
+    try:
+        yield reserve, areserve, ()
         yield from claimed.drop()
+    except CacheError:
+        pass  # It has been logged. The sender may repeat the event after the lease.
