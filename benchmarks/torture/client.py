@@ -40,14 +40,14 @@ FAILING = 20
 """The first request of one token in so many fails after it has written."""
 
 MISBEHAVING = {setups.DEADLOCKS: 1.0, setups.SMALL_POOL: 0.0, setups.REQUESTS_WAIT: 0.0}
-MISBEHAVIOURS = {
+MOSTLY_MISBEHAVING = 0.1
+"""The share of requests in which the site is asked to misbehave, by the fault."""
+
+UNSURE = {
     setups.CLIENTS_GO_AWAY: shared_state.WENT_AWAY,
     setups.REQUESTS_INTERRUPTED: shared_state.INTERRUPTED,
 }
-"""After which of them a jti may come back although its owner was refused."""
-
-MOSTLY_MISBEHAVING = 0.1
-"""The share of requests in which the site is asked to misbehave, by the fault."""
+"""Faults after which a jti may come back although its owner was refused, and their bits."""
 
 WAITING = 0.1
 """The share of late replays that the site lets wait after it has verified them."""
@@ -244,15 +244,14 @@ class Client:
         return real_time() > issued + self._orders.lifetime + LEEWAY - 1
 
     def _may_come_back(self, token: int) -> bool:
-        unsure = shared_state.WENT_AWAY | shared_state.INTERRUPTED
-        return bool(self._state.befell(token) & unsure)
+        return bool(self._state.befell(token) & UNSURE.get(self._orders.fault, 0))
 
     def _send(self, token: int, generation: int, issued: int, *, fail: bool = False) -> Answer:
         state, me = self._state, self._me
         state.in_hand[me] = token + 1
         misbehave = _chance(self._misbehaving)
         if misbehave:  # Its owner may be refused before this request has ended.
-            state.fate[me][token] |= MISBEHAVIOURS.get(self._orders.fault, 0)
+            state.fate[me][token] |= UNSURE.get(self._orders.fault, 0)
         reply = self._transport.send(
             mint(f"{token}.{generation}", issued, self._orders.lifetime),
             Asked(fail=fail, misbehave=misbehave),

@@ -78,16 +78,13 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     :exc:`~jti_replay.TokenInvalid` if it has expired, and :exc:`~jti_replay.CacheError` if the
     store fails.
     """
-    profile = candidate.profile
+    since = first_use(candidate) if candidate.cache.refuses_cold_start else None
     made: list[Reservation] = []
-    last = profile.kind.expires_at(candidate.token.claims)
-    # Another profile with the same cache may accept the token for longer.
-    until = None if last is None else last + profile.retention_margin
     try:
-        yield _reserving(candidate, request, until, made)
+        yield reserving(candidate, request, since, made)
         if not made:
             raise TokenReplayed("The token has already been used.")
-        judge_again(candidate, last)
+        judge_again(candidate)
     except BaseException:  # Also that of a signal handler.
         for reservation in made:
             yield from release_quietly(reservation)
@@ -95,12 +92,20 @@ def reserve(candidate: Candidate, request: HttpRequest) -> Steps[Reservation]:
     return made[0]
 
 
-def _reserving(
-    candidate: Candidate, request: HttpRequest, until: float | None, made: list[Reservation]
+def reserving(
+    candidate: Candidate, request: HttpRequest, since: float | None, made: list[Reservation]
 ) -> Step:
-    cache, profile, jti = candidate.cache, candidate.profile.name, candidate.token.jti
-    namespace = candidate.namespace
-    since = first_use(candidate) if cache.refuses_cold_start else None
+    """
+    Return the step that reserves the jti of a token until its last moment, and adds the
+    reservation to a list if the jti was new.
+
+    Without a last moment it is kept for the TTL of the cache. ``since`` is when the token can
+    have been used first.
+    """
+    cache, jti, namespace = candidate.cache, candidate.token.jti, candidate.namespace
+    profile, last = candidate.profile.name, _last(candidate)
+    # Another profile with the same cache may accept the token for longer.
+    until = None if last is None else last + candidate.profile.retention_margin
 
     # They note it themselves: an exception of a signal handler may come between a step and
     # its generator. It comes after a call with **arguments, too.
@@ -131,13 +136,14 @@ def _reserving(
     return reserve, areserve, ()
 
 
-def judge_again(candidate: Candidate, last: float | None) -> None:
+def judge_again(candidate: Candidate) -> None:
     """
-    Judge a token once more, after a wait. ``last`` is its last moment.
+    Judge a token once more, after a wait.
 
     Raises :exc:`~jti_replay.TokenInvalid` if it has expired, or is accepted for longer than
     its jti is kept.
     """
+    last = _last(candidate)
     profile, now = candidate.profile, time.time()
     if now >= candidate.token.good_until:
         check_times(candidate.token.claims, profile.rules, now)
@@ -145,6 +151,10 @@ def judge_again(candidate: Candidate, last: float | None) -> None:
         raise TokenInvalid("The token is too old.")
     if profile.access_token is not None and candidate.access_token_claims is not None:
         judge_access_token_again(profile.access_token, candidate.access_token_claims)
+
+
+def _last(candidate: Candidate) -> float | None:
+    return candidate.profile.kind.expires_at(candidate.token.claims)
 
 
 def release_quietly(reservation: Reservation) -> Steps[None]:

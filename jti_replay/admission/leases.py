@@ -21,7 +21,7 @@ from jti_replay.reservation import Reservation
 from jti_replay.reservation.events import JTIEvent
 from jti_replay.steps import Step, Steps, arun, run
 
-from .admit import Candidate, first_use, judge_again, release_quietly
+from .admit import Candidate, first_use, judge_again, release_quietly, reserving
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -82,7 +82,7 @@ def claim(candidate: Candidate, request: HttpRequest, seconds: float) -> Steps[C
     claimed = Claim.of(cache, jti, namespace, entry, request, profile)
     claimed.given_back = claimed.taken = False
     try:
-        judge_again(candidate, candidate.profile.kind.expires_at(candidate.token.claims))
+        judge_again(candidate)
     except BaseException:  # Also that of a signal handler.
         yield from release_quietly(claimed)
         raise
@@ -93,34 +93,10 @@ def settle(candidate: Candidate, claimed: Claim, request: HttpRequest) -> Steps[
     """Reserve the jti of an event that has been taken, and give its claim back, once."""
     if claimed.given_back or not claimed.taken:
         return  # Its transaction has rolled back, or the view has released or refused it.
-    cache, profile = candidate.cache, candidate.profile
-    last = profile.kind.expires_at(candidate.token.claims)
-    until = None if last is None else last + profile.retention_margin
     # It has been taken, however new the memory of the store is.
-    since = time.time() if cache.refuses_cold_start else None
-
-    def reserve() -> Reservation | None:
-        return cache.reserve(
-            claimed.jti,
-            until,
-            namespace=claimed.namespace,
-            usable_since=since,
-            request=request,
-            profile=profile.name,
-        )
-
-    async def areserve() -> Reservation | None:
-        return await cache.areserve(
-            claimed.jti,
-            until,
-            namespace=claimed.namespace,
-            usable_since=since,
-            request=request,
-            profile=profile.name,
-        )
-
+    since = time.time() if candidate.cache.refuses_cold_start else None
     try:
-        yield reserve, areserve, ()
+        yield reserving(candidate, request, since, [])
         yield from claimed.drop()
     except CacheError:
         pass  # It has been logged. The sender may repeat the event after the lease.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import NoReturn
 
 import pytest
 from django.db import Error, connections
@@ -11,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from jti_replay.decorators import reserve_jti
-from tests.backends.memory.interrupting import Interrupter, Interruption, each_place
+from tests.backends.memory.interrupting import Interrupter, Interruption, each_place, strike
 from tests.models import Work
 from tests.rollback.tokens import bearer, new_token
 
@@ -20,10 +19,6 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 class Failed(Exception):
     """Raised by the view, so that its work is rolled back."""
-
-
-def strike() -> NoReturn:
-    raise Interruption
 
 
 # A finalizer may be what is interrupted.

@@ -36,7 +36,7 @@ class Claims:
         running = self._running
         if digest in running and running[digest][1] > now:
             return Claimed.RUNNING
-        if len(running) >= min(self._many, self._table.room):
+        if running and len(running) >= min(self._many, self._table.room):
             running = self._forget_lapsed(now)
         if not self._table.has_room_for(digest, now, beside=len(running)):
             return Claimed.SETTLED

@@ -123,7 +123,7 @@ class Table:
 
     @property
     def room(self) -> int:
-        """How many entries could be added, of those that have expired by now not all."""
+        """How many entries could be added. What has expired by now may not be counted yet."""
         return self._room
 
     def alone(self, function: Callable[..., T], *arguments: Any) -> T:

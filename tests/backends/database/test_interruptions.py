@@ -14,17 +14,9 @@ import pytest
 from jti_replay import CacheError
 from jti_replay.backends import lost_replies
 from tests.backends.database.conftest import UseCache
-from tests.backends.memory.interrupting import Interrupter, each_place
+from tests.backends.memory.interrupting import Interrupter, Interruption, each_place, strike
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
-
-class TimeLimit(Exception):
-    """What the handler of a signal raises that may be caught, such as Celery's soft limit."""
-
-
-def strike() -> NoReturn:
-    raise TimeLimit
 
 
 @pytest.mark.parametrize("join", [True, False])
@@ -42,7 +34,7 @@ def test_it_is_taken_back_wherever_it_is_interrupted(
 
     def work(interrupter: Interrupter) -> None:
         has_reserved = False
-        with suppress(TimeLimit, CacheError):
+        with suppress(Interruption, CacheError):
             has_reserved = interrupter.run(lambda: cache.reserve("a")) is not None
         deadline = time.monotonic() + 10
         while not has_reserved and cache.count() > 1 and time.monotonic() < deadline:

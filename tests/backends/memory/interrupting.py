@@ -11,7 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 PACKAGE = "jti_replay"
 
@@ -20,6 +20,11 @@ GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
 
 class Interruption(Exception):
     """What a signal handler raises, as Celery's SoftTimeLimitExceeded: no BaseException."""
+
+
+def strike() -> NoReturn:
+    """Interrupt."""
+    raise Interruption
 
 
 class Interrupter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -10,7 +10,7 @@ from jti_replay import CacheFull, ColdStart
 from jti_replay.backends.claims import Claimed
 from jti_replay.backends.memory import InMemoryCache
 from jti_replay.backends.memory.claims import FEW
-from tests.backends.memory.interrupting import Interrupter, Interruption, each_place
+from tests.backends.memory.interrupting import Interrupter, Interruption, each_place, strike
 from tests.backends.memory.soundness import assert_sound, cache_with
 from tests.backends.memory.wall_clock import NOW, Clock
 
@@ -60,9 +60,6 @@ def test_a_cold_start_refuses_a_claim(clock: Clock) -> None:
 
 def test_an_interrupted_claim_leaves_the_cache_usable(clock: Clock) -> None:
     """At worst its event runs again after the lease."""
-
-    def strike() -> NoReturn:
-        raise Interruption
 
     def work(interrupter: Interrupter) -> None:
         clock.now = NOW

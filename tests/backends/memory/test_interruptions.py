@@ -7,22 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from jti_replay import CacheFull
 from jti_replay.backends.memory import InMemoryCache
 from jti_replay.signals import cache_failed, jti_released, jti_replayed, jti_reserved
-from tests.backends.memory.interrupting import Interrupter, Interruption, each_place
+from tests.backends.memory.interrupting import Interrupter, Interruption, each_place, strike
 from tests.backends.memory.soundness import ISSUER, assert_sound, cache_with, reserve
 from tests.backends.memory.wall_clock import NOW, Clock
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-
-
-def strike() -> NoReturn:
-    raise Interruption
 
 
 async def areserve(cache: InMemoryCache, jti: str) -> Any:

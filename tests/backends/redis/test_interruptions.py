@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 import redis
@@ -17,7 +17,7 @@ from jti_replay.backends.redis.transport.call import Call
 from jti_replay.backends.redis.transport.loop_connections import LoopConnections
 from jti_replay.backends.redis.transport.thread_connections import ThreadConnections
 from tests.backends.conftest import UseRedis
-from tests.backends.memory.interrupting import Interrupter, each_place
+from tests.backends.memory import interrupting
 
 SEEN, NEW = ("EXISTS", "seen"), ("EXISTS", "new")
 
@@ -125,14 +125,6 @@ async def test_a_connection_that_is_gone_is_closed_without_an_error(redis_url: s
     assert not async_connection.is_connected
 
 
-class TimeLimit(Exception):
-    """What the handler of a signal raises that may be caught, such as Celery's soft limit."""
-
-
-def strike() -> NoReturn:
-    raise TimeLimit
-
-
 def test_a_reserve_is_taken_back_wherever_it_is_interrupted(
     use_redis: UseRedis, redis_url: str, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,9 +133,11 @@ def test_a_reserve_is_taken_back_wherever_it_is_interrupted(
     cache = use_redis(redis_url)
     assert cache.reserve("warm")
 
-    def work(interrupter: Interrupter) -> None:
+    def work(interrupter: interrupting.Interrupter) -> None:
         has_reserved = False
-        with suppress(TimeLimit, CacheError):  # It may be the failure of a reconnect.
+        with suppress(
+            interrupting.Interruption, CacheError
+        ):  # It may be the failure of a reconnect.
             has_reserved = interrupter.run(lambda: cache.reserve("a")) is not None
         deadline = time.monotonic() + 10
         while not has_reserved and server.dbsize() > 1 and time.monotonic() < deadline:
@@ -151,4 +145,4 @@ def test_a_reserve_is_taken_back_wherever_it_is_interrupted(
         assert server.dbsize() == 1 + has_reserved
         cache.release("a")
 
-    assert each_place(work, strike) > 50
+    assert interrupting.each_place(work, interrupting.strike) > 50
