@@ -80,14 +80,12 @@ class InMemoryCache(BaseReplayCache):
 
         Calls from function to function are the greater part of the cost. All but a new jti
         of a known namespace, with an ``exp``, begins again in the base class, and comes to
-        :meth:`add`.
+        :meth:`add`. Values of a wrong type go that way, too: the base class refuses them.
         """
         if (
-            type(jti) is type(namespace) is str
-            and jti
+            jti
             and (type(expires_at) is int or type(expires_at) is float)
             and not jti_reserved.receivers
-            and (prefix := self._prefixes.get(namespace))
         ):
             reservation = Reservation()
             reservation._cache = self
@@ -100,8 +98,8 @@ class InMemoryCache(BaseReplayCache):
                 deadline = expires_at + GRACE
                 if not floor < deadline < END:
                     deadline = retention_deadline(expires_at, floor)
-                entry = self._table.add(hash(prefix + jti), deadline, now)
-            except (CacheError, OverflowError):
+                entry = self._table.add(hash(self._prefixes[namespace] + jti), deadline, now)
+            except (CacheError, LookupError, OverflowError, TypeError):
                 entry = None
             if entry is not None:
                 reservation._entry = entry

@@ -11,6 +11,7 @@ between. So a child can be forked at any moment, too.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -57,7 +58,8 @@ class Table:
         self._mask = number - 1
         self._cells = [b""] * number
         self._capacity = self._room = capacity
-        self._counts: dict[int, int] = {}  # Live entries by the second of their expiry.
+        # Live entries by the second of their expiry.
+        self._counts: dict[int, int] = defaultdict(int)
         self._serial = records.first_serial()
         self._forgotten = 0  # The latest second whose entries have been forgotten.
         self._second = math.floor(now)
@@ -96,10 +98,9 @@ class Table:
             if not room:
                 raise CacheFull(FULL.format(self._capacity))
             counts = self._counts
-            count = counts[expiry] + 1 if expiry in counts else 1
             # Nothing can come between these.
             cells[place] = changed
-            counts[expiry] = count
+            counts[expiry] += 1
             self._room = room - 1
             added = record
             lock.release()
