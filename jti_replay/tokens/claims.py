@@ -61,8 +61,6 @@ def check_audience(claims: Mapping[str, Any], rules: TokenRules) -> None:
             detail=f"AUDIENCE accepts {listed(audiences)}.",
         )
     aud = claims["aud"]
-    if isinstance(aud, str) and aud in audiences:
-        return
     named = [aud] if isinstance(aud, str) else aud
     if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
         raise TokenInvalid(
@@ -91,8 +89,7 @@ def check_times(claims: Mapping[str, Any], rules: TokenRules, now: float) -> flo
     Return the moment from which on it has to be judged again. All moments are in seconds
     since 1970. Compare them after every wait.
     """
-    exp, iat = _time(claims, "exp"), _time(claims, "iat")
-    nbf = _time(claims, "nbf") if "nbf" in claims else None
+    exp, iat, nbf = _time(claims, "exp"), _time(claims, "iat"), _time(claims, "nbf")
     leeway, good_until = rules.leeway, math.inf
     if exp is None:
         if rules.requires_exp:
