@@ -29,6 +29,7 @@ Configure = Callable[..., None]
 
 FUNCTIONS = "tests.tokens.key_functions"
 UNKNOWN = "The token is signed with an unknown key."
+NOT_ACCEPTED = "The token is signed with an algorithm that is not accepted."
 UNFIT = "The token's algorithm does not fit its key."
 
 
@@ -158,6 +159,15 @@ def test_a_function_may_give_a_key_object(knock: Knock, configure: Configure) ->
     assert_inside(knock(pair.sign()))
     assert_inside(knock(pair.sign(algorithm="PS256")))
     assert_invalid(knock(keypair("RS256", "another").sign()))
+
+
+@pytest.mark.parametrize("sent", ["EdDSA", "ES256"])
+def test_a_function_gives_no_other_algorithm(
+    knock: Knock, configure: Configure, sent: str
+) -> None:
+    """What ALGORITHMS leaves out is refused, though there is a key for it."""
+    configure(KEY=lambda header, claims: keypair(sent).pem(), ALGORITHMS=["RS256"])
+    assert_invalid(knock(keypair(sent).sign()), NOT_ACCEPTED)
 
 
 @pytest.mark.parametrize("kid", [None, "first", "second"])

@@ -19,7 +19,7 @@ from jti_replay.tokens import key_set
 from jti_replay.tokens.key_set import KeySet
 from jti_replay.tokens.parsing import read_unverified
 from tests.stopwatch import takes_at_most
-from tests.tokens.answers import assert_inside, assert_invalid
+from tests.tokens.answers import assert_inside, assert_invalid, assert_unavailable
 from tests.tokens.issuer import Issuer
 from tests.tokens.keypairs import KeyPair, keypair
 from tests.tokens.tokens import base64url, good_claims, signed
@@ -203,6 +203,8 @@ def test_ed25519_is_not_the_other_curve(
     configure(KEY=pair.pem(), ALGORITHMS=["Ed25519"])
     with pytest.raises(ImproperlyConfigured, match="no public key of the curve Ed25519"):
         knock(pair.sign())
+    configure(KEY=lambda header, claims: pair.pem(), ALGORITHMS=["Ed25519"])
+    assert_unavailable(knock(pair.sign()))
 
 
 def short_coordinate() -> KeyPair:
