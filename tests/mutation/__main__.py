@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -11,43 +12,53 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from . import survivors
-from .covering import Covering, tests_for
+from . import core, survivors
+from .forks import ORDERS
 from .mutants import Mutant, mutants_of
 
 ROOT = Path(__file__).parents[2]
-CORE = (
-    "jti_replay/tokens",
-    "jti_replay/admission",
-    "jti_replay/rollback",
-    "jti_replay/reservation",
-    "jti_replay/steps.py",
-    "jti_replay/backends/base.py",
-    "jti_replay/backends/redis/scripts.py",
-    "jti_replay/backends/database/statements",
-)
 COPIED = ("jti_replay", "tests", "benchmarks", "docs", "example_project", "scripts")
 MOST_SURVIVORS = 0.03
-SLACK = 30
-"""Seconds that the tests of a mutant may take beside three times what they usually take."""
+LONGEST = 300.0
+"""Seconds that the tests of a mutant may take in a process of their own."""
 
 
 def main() -> int:
     """Run what the arguments ask for. Return 1 if a mutant lives that may not."""
     arguments = _arguments()
-    paths = [path for given in arguments.paths or CORE for path in _modules(Path(given))]
+    paths = [path for given in arguments.paths or core.TESTS for path in _modules(Path(given))]
     mutants = [mutant for path in paths for mutant in mutants_of(path, ROOT)]
     if arguments.sample and arguments.sample < len(mutants):
         mutants = random.Random(arguments.seed).sample(mutants, arguments.sample)
-    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
-        root = Path(name)
-        _copy(root)
-        covering = Covering(root, arguments.tests or tests_for(paths, ROOT))
-        alive = [mutant for mutant in _shown(mutants) if _lives(mutant, root, covering)]
+    groups: dict[tuple[str, ...], list[Mutant]] = {}
+    for mutant in mutants:
+        tests = tuple(arguments.tests or core.tests_for(mutant.path))
+        groups.setdefault(tests, []).append(mutant)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        alive = list(chain.from_iterable(pool.map(_alive, groups.values(), groups)))
     return _report(mutants, alive)
+
+
+def _alive(mutants: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        root = Path(name).resolve()
+        _copy(root)
+        answers = _tried_in_forks(mutants, tests, root)
+        reasons = survivors.known()
+        return [
+            mutant
+            for mutant, answer in zip(mutants, answers, strict=True)
+            if answer["lives"] is not False
+            # What lived in a fork may have been at work before it.
+            and (str(mutant) in reasons or _lives(mutant, root, answer["tests"]))
+        ]
 
 
 def _arguments() -> argparse.Namespace:
@@ -73,28 +84,39 @@ def _copy(root: Path) -> None:
             shutil.copy(file, root)
 
 
-def _shown(mutants: list[Mutant]) -> Iterator[Mutant]:
-    for number, mutant in enumerate(mutants, 1):
-        print(f"{number} of {len(mutants)}  {mutant}", file=sys.stderr, flush=True)
-        yield mutant
+def _tried_in_forks(
+    mutants: Sequence[Mutant], tests: Sequence[str], root: Path
+) -> list[dict[str, Any]]:
+    orders, answers = root / ".orders", root / ".answers"
+    described = [asdict(mutant) | {"path": str(mutant.path)} for mutant in mutants]
+    orders.write_text(json.dumps({"mutants": described, "answers": str(answers)}))
+    variables = {
+        ORDERS: str(orders),
+        "COVERAGE_FILE": str(root / ".coverage-mutation"),
+        "COVERAGE_CORE": "ctrace",  # The only one that knows contexts.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(root),
+    }
+    command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q"]
+    command += ["-p", "tests.mutation.forks", *tests]
+    subprocess.run(command, cwd=root, env=os.environ | variables, check=True)
+    return [json.loads(line) for line in answers.read_text().splitlines()]
 
 
-def _lives(mutant: Mutant, root: Path, covering: Covering) -> bool:
+def _lives(mutant: Mutant, root: Path, tests: Sequence[str]) -> bool:
+    print(f"in a process of its own: {mutant}", file=sys.stderr, flush=True)
     file = root / mutant.path
     source = file.read_bytes()
-    tests = covering.tests_of(mutant.path, mutant.line)
-    if not tests:
-        return True
     file.write_bytes(mutant.applied(source))
     command = [sys.executable, "-m", "pytest", "-q", "-x", *tests]
     try:
-        return _pass(command, root, limit=3 * covering.seconds_for(tests) + SLACK)
+        return not tests or _pass(command, root)
     finally:
         file.write_bytes(source)
 
 
-def _pass(command: list[str], root: Path, *, limit: float) -> bool:
-    """Return whether tests pass within so many seconds. Their servers end with them."""
+def _pass(command: list[str], root: Path) -> bool:
+    """Return whether tests pass in time. Their servers end with them."""
     variables = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root)}
     silent = subprocess.DEVNULL
     process = subprocess.Popen(
@@ -106,7 +128,7 @@ def _pass(command: list[str], root: Path, *, limit: float) -> bool:
         start_new_session=True,
     )
     try:
-        return process.wait(timeout=limit) == 0
+        return process.wait(timeout=LONGEST) == 0
     except subprocess.TimeoutExpired:
         return False
     finally:

@@ -1,68 +1,56 @@
-"""The tests that run a line, the quickest ones first."""
+"""The tests that run a line, and in which order."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from coverage import CoverageData
 
-from .plugin import DURATIONS
-
-SHARED = ("tests/backends/test_conformance.py", "tests/docs/test_docs.py")
-MOST = 60
-"""Tests that one mutant is tried with."""
+SECONDS, TESTS = 30.0, 100
+"""How much of one mutant is tried, whichever is more. More would hardly tell more."""
 
 
 class Covering:
     """What a run of the tests has shown."""
 
-    def __init__(self, root: Path, tests: Sequence[str]) -> None:
-        self._root = root
-        durations, data_file = root / ".durations", root / ".coverage-mutation"
-        variables = {
-            DURATIONS: str(durations),
-            "COVERAGE_FILE": str(data_file),
-            "COVERAGE_CORE": "ctrace",  # The only one that knows contexts.
-        }
-        command = [sys.executable, "-m", "coverage", "run", "-m", "pytest", "-q"]
-        command += ["-p", "tests.mutation.plugin", *tests]
-        subprocess.run(command, cwd=root, env=os.environ | variables, check=True)
-        subprocess.run(
-            [sys.executable, "-m", "coverage", "combine", "--quiet"],
-            cwd=root,
-            env=os.environ | variables,
-            check=True,
-        )
-        self._took: dict[str, float] = json.loads(durations.read_text())
-        self._data = CoverageData(str(data_file))
-        self._data.read()
+    def __init__(self, data: CoverageData, took: Mapping[str, float]) -> None:
+        self._data = data
+        self._took = took
+        self._tests: dict[str, dict[int, list[str]]] = {}
 
     def tests_of(self, path: Path, line: int) -> list[str]:
         """Return the tests that run a line. What runs at import is run by all of the file."""
-        contexts = self._data.contexts_by_lineno(str(self._root / path))
-        found = {test for test in contexts.get(line, ()) if test}
+        contexts = self._contexts(path)
+        found = {test for test in contexts.get(line, ()) if test in self._took}
         if not found:
-            found = {test for tests in contexts.values() for test in tests if test}
-        return sorted(found, key=lambda test: self._took.get(test, 0.0))[:MOST]
+            lines = contexts.values()
+            found = {test for tests in lines for test in tests if test in self._took}
+        chosen, seconds = [], 0.0
+        for test in self._in_order(found):
+            seconds += self._took[test]
+            if seconds > SECONDS and len(chosen) >= TESTS:
+                break
+            chosen.append(test)
+        return chosen
 
-    def seconds_for(self, tests: Sequence[str]) -> float:
-        """Return how long the tests took."""
-        return sum(self._took.get(test, 0.0) for test in tests)
+    def _in_order(self, tests: set[str]) -> list[str]:
+        """Sort tests: of each function the quickest one, then the second of each, and so on."""
+        ranked = []
+        seen: Counter[str] = Counter()
+        for test in sorted(tests, key=lambda test: self._took[test]):
+            function = test.partition("[")[0]
+            ranked.append((seen[function], self._took[test], test))
+            seen[function] += 1
+        return [test for _, _, test in sorted(ranked)]
 
+    def seconds_of(self, test: str) -> float:
+        """Return how long a test took."""
+        return self._took[test]
 
-def tests_for(paths: Sequence[Path], root: Path) -> list[str]:
-    """Return the folders of tests that mirror modules, and the tests that are of all."""
-    found = {test for test in SHARED if (root / test).exists()}
-    for path in paths:
-        folder = Path("tests", *path.parts[1:-1])
-        while not (root / folder).exists() or folder.name == "backends":
-            folder = folder.parent
-        found.add(str(folder))
-    if "tests" in found:
-        return ["tests"]
-    return sorted(found)
+    def _contexts(self, path: Path) -> dict[int, list[str]]:
+        name = str(path)
+        if name not in self._tests:
+            self._tests[name] = self._data.contexts_by_lineno(name)
+        return self._tests[name]

@@ -137,7 +137,9 @@ def _changed_expressions(node: ast.expr) -> Iterator[ast.expr]:
             yield ast.Constant(value - 1)
         case ast.Call(func=ast.Name("max" | "min")):
             return  # The order of their arguments means nothing.
-        case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred):
+        case ast.Call(args=[first, second, *rest]) if not isinstance(
+            first, ast.Starred
+        ) and ast.dump(first) != ast.dump(second):
             changed.args = [second, first, *rest]
             yield changed
 
@@ -148,7 +150,9 @@ def _changed_statements(node: ast.stmt) -> Iterator[str]:
             yield "pass"
         case ast.Raise() | ast.AugAssign():
             yield "pass"
-        case ast.Return(value=ast.expr()) if ast.unparse(node.value) != "None":
+        case ast.Return(value=ast.Constant(value=None | False)):
+            return  # They are asked for their truth alone.
+        case ast.Return(value=ast.expr()):
             yield "return None"
         case ast.Break():
             yield "continue"
