@@ -107,6 +107,8 @@ def _skipped(tree: ast.Module) -> set[ast.AST]:
             parts = [node.returns, *node.decorator_list]
         elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             parts = [node]
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "0":
+            parts = [node.slice]  # The only one is the last one, too.
         for part in filter(None, parts):
             found.update(ast.walk(part))
     return found
