@@ -2,7 +2,8 @@
 Connections that keep one deadline, whatever their other end does.
 
 The time limit of a socket is one for each of its calls, so that a server which sends a byte
-now and then would hold a thread for ever. Here each call gets what is left of the deadline.
+now and then would hold a thread for ever. Here each call that waits for the server gets what
+is left of the deadline. A request is small, and does not wait to be sent.
 """
 
 from __future__ import annotations
@@ -67,10 +68,6 @@ def tls_context(deadline: Deadline, cafile: str | None) -> ssl.SSLContext:
             self.settimeout(deadline.left())
             return super().recv_into(*args, **kwargs)
 
-        def sendall(self, *args: Any, **kwargs: Any) -> None:
-            self.settimeout(deadline.left())
-            super().sendall(*args, **kwargs)
-
     context = ssl.create_default_context(cafile=cafile)
     context.sslsocket_class = TLSSocket
     return context
@@ -82,7 +79,3 @@ class _PlainSocket(socket.socket):
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.deadline.left())
         return super().recv_into(*args, **kwargs)
-
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(self.deadline.left())
-        super().sendall(*args, **kwargs)

@@ -39,6 +39,13 @@ def test_the_oldest_token_is_still_accepted() -> None:
         good_for({"iat": NOW - 91}, max_age=60)
 
 
+def test_only_the_time_of_issue_is_about_the_clock_of_the_client() -> None:
+    with pytest.raises(TokenInvalid, match=r"not valid yet \(iat\): its clock is 31 s ahead"):
+        good_for({"iat": NOW + 31}, max_age=60)
+    with pytest.raises(TokenInvalid, match=r"not valid yet\.$"):
+        good_for({"iat": NOW, "nbf": NOW + 31}, max_age=60)
+
+
 def test_a_lifetime_is_that_of_tokens_that_end() -> None:
     """A token without exp, where a profile accepts it, is no matter of MAX_LIFETIME."""
     assert good_for({"iat": NOW}, max_lifetime=60) == inf

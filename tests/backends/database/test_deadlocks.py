@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, ProgrammingError, connections, transaction
 from django.http import HttpResponse
 
 from jti_replay import ReservationLost, replay_cache
@@ -102,6 +102,19 @@ def test_a_victim_that_retries_is_answered_503(
     assert client.post("/", headers=headers).status_code == 200
     assert done(server) == ["first", "second", "work"]
     assert client.post("/", headers=headers).status_code == 401
+
+
+def test_only_a_deadlock_is_a_lost_race(server: str, use_cache: UseCache) -> None:
+    """Outside a transaction, the statement is then sent again."""
+    cache: Any = use_cache(server)
+    work(server, "first")
+    work(server, "second")
+    statements = cache._table.statements(connections[server])
+    with pytest.raises(OperationalError) as deadlock, transaction.atomic(server):
+        be_a_victim(server)
+    with pytest.raises(ProgrammingError) as other, connections[server].cursor() as cursor:
+        cursor.execute("SELECT 1 FROM unknown")
+    assert [statements.lost_a_race(each.value) for each in (deadlock, other)] == [True, False]
 
 
 def test_work_without_its_jti_is_not_committed(server: str, use_cache: UseCache) -> None:

@@ -117,6 +117,7 @@ def test_a_statement_that_fails_is_an_error_at_once(
 ) -> None:
     """It is not taken for a race with another one, and a transaction is rolled back."""
     cache: Any = use_cache(server, timeout=LIMIT)
+    assert cache.reserve("a")  # Also of a jti that has been seen.
     statements = cache._table.statements(connections[server])
     for name in ("insert", "insert_joined", "count"):
         if hasattr(statements, name):

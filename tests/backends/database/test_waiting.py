@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 
 from jti_replay import CacheError, replay_cache
+from jti_replay.backends.database.statements.postgresql import SAVEPOINT
 from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import EACH_LEVEL, SNAPSHOTS, UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
@@ -188,6 +189,18 @@ def test_a_row_that_comes_between_look_and_insert_decides(
                 replay_cache.reserve("a")
         assert connections[server].needs_rollback
     assert looks == 2
+
+
+@pytest.mark.parametrize("server", ["postgres with snapshots"], indirect=True)
+def test_no_savepoint_is_left_behind(server: str, use_cache: UseCache) -> None:
+    """Many of them would make a transaction slow."""
+    use_cache(server)
+    with transaction.atomic(server):
+        assert replay_cache.reserve("a")
+        assert replay_cache.reserve("a") is None
+        with pytest.raises(OperationalError, match="does not exist"):
+            connections[server].cursor().execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        transaction.set_rollback(True, using=server)
 
 
 BROKEN = """

@@ -7,13 +7,16 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import jti_replay
+from jti_replay.tokens import deadlines
 from jti_replay.tokens.deadlines import Deadline, connect
 from tests.backends.redis.certificates import write_certificates
+from tests.servers import free_port
 from tests.stopwatch import takes_at_most
 from tests.tokens.answers import (
     assert_inside,
@@ -212,6 +215,31 @@ def test_an_address_that_is_dead_leaves_time_for_the_next(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [])
     with pytest.raises(OSError, match="no address"):
         connect(Deadline(2), ("keys.example", 443))
+
+
+def test_the_last_address_gets_all_the_time_that_is_left(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo("127.0.0.1", issuer.port, type=socket.SOCK_STREAM)
+    closed = socket.getaddrinfo("127.0.0.1", free_port(), type=socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: closed + real)
+    with connect(Deadline(900), ("keys.example", 443)) as connected:
+        assert connected.gettimeout() == pytest.approx(900, abs=100)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: closed)
+    with pytest.raises(ConnectionRefusedError):
+        connect(Deadline(900), ("keys.example", 443))
+
+
+def test_a_deadline_is_over_when_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket would take no time at all for one that does not block."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(deadlines, "time", clock)
+    deadline = Deadline(5)
+    clock.now = 1004.5
+    assert deadline.left() == 0.5
+    for clock.now in (1005.0, 1005.5):
+        with pytest.raises(TimeoutError):
+            deadline.left()
 
 
 def test_a_proxy_of_the_environment_is_used(
