@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from jti_replay import CacheError, Reservation, replay_cache
+from jti_replay.backends.database.statements.postgresql import (
+    PostgreSQLStatements,
+    is_of_the_snapshot,
+)
 from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import UseCache
 from tests.backends.database.rival import LIMIT, in_thread, rival
@@ -141,3 +146,35 @@ def test_parameters_may_be_bound_by_the_server(
             assert replay_cache.reserve("a", namespace="issuer")
             assert not reservation.release()
         assert replay_cache.release("a", namespace="issuer")
+
+
+class DriverError(Exception):
+    """What psycopg raises, by the names of version 3 or of version 2."""
+
+    def __init__(self, code: str, *, version: int, source_file: str = "") -> None:
+        super().__init__(code)
+        setattr(self, {2: "pgcode", 3: "sqlstate"}[version], code)
+        self.diag = SimpleNamespace(source_file=source_file)
+
+
+def told_by_django(cause: DriverError) -> OperationalError:
+    error = OperationalError("failed")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_failures_are_told_apart_with_either_driver(version: int) -> None:
+    """Only what another transaction causes is tried again, or means that the jti was seen."""
+    statements = PostgreSQLStatements("reserved", "memory")
+
+    def told(code: str, source_file: str = "") -> OperationalError:
+        return told_by_django(DriverError(code, version=version, source_file=source_file))
+
+    races = ("40001", "40P01", "55P03")
+    assert [code for code in (*races, "42P01") if statements.lost_a_race(told(code))] == [
+        *races
+    ]
+    assert is_of_the_snapshot(told("40001", "nodeModifyTable.c"))
+    assert not is_of_the_snapshot(told("40001", "predicate.c"))
+    assert not is_of_the_snapshot(told("42P01", "nodeModifyTable.c"))

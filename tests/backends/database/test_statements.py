@@ -11,7 +11,12 @@ from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from jti_replay import replay_cache
-from jti_replay.backends.database.statements import Row
+from jti_replay.backends.database.statements import Row, statements_for
+from jti_replay.backends.database.statements.base import Statements
+from jti_replay.backends.database.statements.mariadb import (
+    MariaDBStatements,
+    OldMariaDBStatements,
+)
 from jti_replay.backends.database.statements.mysql import MySQLStatements
 from jti_replay.models import ReservedJTI
 from tests.backends.database.conftest import EACH, UseCache
@@ -108,6 +113,24 @@ def test_mysql_which_does_not_return_the_owner_is_asked_for_it(server: str) -> N
         assert [reserve(cursor, row) for row in rows] == ["done", "held"]
         cursor.execute("UPDATE jti_replay_reservedjti SET expires_at = 1")
         assert reserve(cursor, rows[1]) == "done"
+
+
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)
+def test_servers_get_the_statements_that_they_know(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RETURNING is MariaDB's, and passing over locked rows came with MariaDB 10.6."""
+    connection = connections[server]
+
+    def kind(*, is_mariadb: bool, passes_over_locks: bool) -> type[Statements]:
+        monkeypatch.setitem(vars(connection), "mysql_is_mariadb", is_mariadb)
+        name = "has_select_for_update_skip_locked"
+        monkeypatch.setitem(vars(connection.features), name, passes_over_locks)
+        return type(statements_for(connection))
+
+    assert kind(is_mariadb=True, passes_over_locks=True) is MariaDBStatements
+    assert kind(is_mariadb=True, passes_over_locks=False) is OldMariaDBStatements
+    assert kind(is_mariadb=False, passes_over_locks=True) is MySQLStatements
 
 
 @EACH

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jti_replay.tokens import fetch, jwks
+from jti_replay.tokens.deadlines import Deadline
 from tests.tokens.answers import (
     assert_inside,
     assert_nothing_reserved,
@@ -95,6 +96,38 @@ def test_a_redirect_is_not_followed(
         assert_unavailable(knock(first.sign()))
         assert other.fetches == 0
     assert_nothing_reserved()
+
+
+def error_of(issuer: Issuer, seconds: float = 10) -> str:
+    with pytest.raises(fetch.FetchError) as caught:
+        fetch.fetch_json(issuer.url, Deadline(seconds), headers={})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (299, "The answer is no JSON."),
+        (300, "The answer has status 300. Redirects are not followed."),
+        (399, "The answer has status 399. Redirects are not followed."),
+        (400, "The answer has status 400."),
+        (500, "The answer has status 500."),
+    ],
+)
+def test_an_error_names_the_status(issuer: Issuer, status: int, says: str) -> None:
+    issuer.answer = say(status, b"")
+    assert error_of(issuer) == says
+
+
+@pytest.mark.parametrize("answer", ["hang", "drip"])
+def test_an_error_names_the_limit(issuer: Issuer, answer: str) -> None:
+    issuer.answer = getattr(issuer, answer)
+    assert error_of(issuer, 0.25) == "There was no complete answer within 0.25 s."
+
+
+def test_an_error_names_its_cause(issuer: Issuer) -> None:
+    issuer.go_down()
+    assert error_of(issuer).startswith("ConnectionRefusedError: ")
 
 
 def compressed(body: bytes, encoding: str = "gzip") -> Callable[..., None]:

@@ -149,7 +149,7 @@ class PostgreSQLStatements(Statements):
         try:
             outcome = self._decide(cursor, parameters)
         except Exception as error:
-            if not _is_of_the_snapshot(error):
+            if not is_of_the_snapshot(error):
                 raise
             cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
             outcome = Outcome.NOT_DONE
@@ -184,7 +184,7 @@ def _sqlstate(error: Exception) -> str | None:
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
-def _is_of_the_snapshot(error: Exception) -> bool:
+def is_of_the_snapshot(error: Exception) -> bool:
     """
     Return whether a statement failed for a row that is newer than the snapshot.
 
