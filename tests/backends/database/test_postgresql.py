@@ -171,10 +171,9 @@ def test_failures_are_told_apart_with_either_driver(version: int) -> None:
     def told(code: str, source_file: str = "") -> OperationalError:
         return told_by_django(DriverError(code, version=version, source_file=source_file))
 
-    races = ("40001", "40P01", "55P03")
-    assert [code for code in (*races, "42P01") if statements.lost_a_race(told(code))] == [
-        *races
-    ]
+    for code in ("40001", "40P01", "55P03"):
+        assert statements.lost_a_race(told(code))
+    assert not statements.lost_a_race(told("42P01"))
     assert is_of_the_snapshot(told("40001", "nodeModifyTable.c"))
     assert not is_of_the_snapshot(told("40001", "predicate.c"))
     assert not is_of_the_snapshot(told("42P01", "nodeModifyTable.c"))

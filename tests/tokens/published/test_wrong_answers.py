@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import threading
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -138,7 +140,8 @@ def compressed(body: bytes, encoding: str = "gzip") -> Callable[..., None]:
 def test_an_answer_that_is_compressed_unasked_is_read(
     knock: Knock, issuer: Issuer, first: KeyPair, encoding: str
 ) -> None:
-    body = gzip.compress(json.dumps({"keys": issuer.keys}).encode())
+    far = random.randbytes(12_000).hex()  # It is found again 24 KiB later.
+    body = gzip.compress(json.dumps({"keys": issuer.keys, "more": far + far}).encode())
     issuer.answer = compressed(body, encoding)
     assert_inside(knock(first.sign()))
 
@@ -148,6 +151,7 @@ def test_an_answer_that_is_compressed_unasked_is_read(
     [
         (compressed(gzip.compress(b" " * 10_000_000)), "longer than 1048576 bytes"),
         (compressed(b"no gzip"), "error"),
+        (compressed(zlib.compress(b'{"keys": []}')), "error"),
         (compressed(b"", "br"), "'br'"),
         (lambda handler: respond(handler, 200, b" " * (fetch.LIMIT + 1)), "longer than"),
         (lambda handler: respond(handler, 404, b""), "status 404"),
