@@ -176,6 +176,11 @@ def test_a_mistaken_path_of_an_issuer_function_is_warned_of(
     assert value in message.msg
 
 
+@pytest.mark.parametrize("value", ["accounts.google.com", "no.such.module", "google", "a b.c"])
+def test_a_name_of_an_issuer_may_look_like_a_path(check_profile: Check, value: str) -> None:
+    assert check_profile(ISSUER=value) == []
+
+
 @pytest.mark.parametrize("value", [None, "", "Digest", "ignored", True, ["digest"]])
 def test_jti_is_required_or_digest(check_profile: Check, value: Any) -> None:
     [message] = check_profile(JTI=value)

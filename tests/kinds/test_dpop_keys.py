@@ -58,6 +58,14 @@ def test_d6_an_odd_rsa_key_is_the_clients_fault(
     assert nothing_happened(site)
 
 
+def test_d6_a_key_for_another_algorithm_is_refused(dpop_site: Callable[..., Site]) -> None:
+    """The key could be used with it, but its alg says otherwise."""
+    site = dpop_site(TOKEN_ENDPOINT, ALGORITHMS=["RS256", "PS256"])
+    assert said(site.send(request(with_jwk(public_jwk(RSA), key=RSA)))) == (200, None)
+    other = public_jwk(RSA) | {"alg": "PS256"}
+    assert said(site.send(request(with_jwk(other, key=RSA)))) == (400, "invalid_dpop_proof")
+
+
 def test_d6_a_key_that_fails_late_is_the_clients_fault(
     dpop_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
 ) -> None:

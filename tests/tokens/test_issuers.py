@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from inspect import CORO_CLOSED, getcoroutinestate
 from typing import Any
 
 import pytest
 
+from jti_replay.exceptions import KeysUnavailable
 from jti_replay.tokens.issuers import IssuerRule, issuers_from_setting
 
 from . import issuer_functions
@@ -76,6 +78,15 @@ def test_a_function_that_does_not_answer_is_answered_503(
     [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert says in record.getMessage()
     assert_nothing_reserved()
+
+
+def test_a_coroutine_is_closed() -> None:
+    """Or else Python would warn that nobody awaits it, far from the function."""
+    answer = issuer_functions.coroutine("x")
+    rule = IssuerRule(function=lambda iss: answer)
+    with pytest.raises(KeysUnavailable):
+        rule.accepts("x")
+    assert getcoroutinestate(answer) == CORO_CLOSED
 
 
 @pytest.mark.parametrize(
