@@ -35,6 +35,9 @@ def main() -> int:
     arguments = _arguments()
     paths = [path for given in arguments.paths or core.TESTS for path in _modules(Path(given))]
     mutants = [mutant for path in paths for mutant in mutants_of(path, ROOT)]
+    if arguments.again:
+        reported = {line.partition("  (line ")[0] for line in arguments.again.open()}
+        mutants = [mutant for mutant in mutants if str(mutant) in reported]
     if arguments.sample and arguments.sample < len(mutants):
         mutants = random.Random(arguments.seed).sample(mutants, arguments.sample)
     groups: dict[tuple[str, ...], list[Mutant]] = {}
@@ -65,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("paths", nargs="*", help="modules or packages; the core by default")
     parser.add_argument("--tests", nargs="+", help="where the tests of them are")
+    parser.add_argument("--again", type=Path, help="a report: try the mutants in it alone")
     parser.add_argument("--sample", type=int, help="so many mutants, picked at random")
     parser.add_argument("--seed", type=int, default=0, help="for the sample")
     return parser.parse_args()

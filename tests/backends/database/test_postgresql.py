@@ -148,6 +148,13 @@ def test_parameters_may_be_bound_by_the_server(
         assert replay_cache.release("a", namespace="issuer")
 
 
+def test_a_wait_has_a_limit_however_short_or_long() -> None:
+    """PostgreSQL takes 0 for no limit."""
+    limits = PostgreSQLStatements("reserved", "memory").limits
+    given = [limits(seconds)["limit"] for seconds in (-1, 0, 0.0011, 2.0, 10**9)]
+    assert given == [1, 1, 2, 2000, 2**31 - 1]
+
+
 class DriverError(Exception):
     """What psycopg raises, by the names of version 3 or of version 2."""
 
