@@ -10,6 +10,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/decorator",
         "tests/kinds",
         "tests/checks",
+        "tests/contrib",
         "tests/rollback",
     ),
     "jti_replay/rollback": ("tests/rollback", "tests/decorator", "tests/backends/database"),
