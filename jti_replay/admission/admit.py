@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class Candidate:
     profile: Profile
     token: VerifiedToken
     cache: BaseReplayCache
-    access_token_claims: Mapping[str, Any] | None = None
-    """What the access token says that came with it, if its kind has one."""
+    access_token_claims: Mapping[str, Any]
+    """What the access token says that came with it. Empty: its kind has none."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -63,10 +64,10 @@ def judge(profile: Profile, request: HttpRequest, token: str | None = None) -> S
         token = kind.find(request)
     verified: VerifiedToken = yield verify, averify, (token, profile.rules)
     profile.check(verified, request)
-    if profile.access_token is None:
-        return Candidate(profile, verified, cache)
-    # It comes last: nothing is asked of another server for the sake of a bad token.
-    access = yield from judge_access_token(profile.access_token, request)
+    access: Mapping[str, Any] = {}
+    if profile.access_token is not None:
+        # It comes last: nothing is asked of another server for the sake of a bad token.
+        access = yield from judge_access_token(profile.access_token, request)
     return Candidate(profile, verified, cache, access)
 
 
@@ -149,7 +150,7 @@ def judge_again(candidate: Candidate) -> None:
         check_times(candidate.token.claims, profile.rules, now)
     if last is not None and last + profile.rules.leeway < now:
         raise TokenInvalid("The token is too old.")
-    if profile.access_token is not None and candidate.access_token_claims is not None:
+    if profile.access_token is not None:
         judge_access_token_again(profile.access_token, candidate.access_token_claims)
 
 
@@ -170,7 +171,7 @@ def attach(request: Any, candidate: Candidate, reservation: Reservation | None) 
     request.jwt_header = candidate.token.header
     request.jwt_claims = candidate.token.claims
     request.jti_reservation = reservation
-    if candidate.access_token_claims is not None:
+    if candidate.access_token_claims:
         request.access_token_claims = candidate.access_token_claims
     reservations = getattr(request, "jti_reservations", None)
     if reservations is None:
@@ -181,10 +182,11 @@ def attach(request: Any, candidate: Candidate, reservation: Reservation | None) 
 def first_use(candidate: Candidate) -> float:
     """Return the earliest moment at which a token can have been used."""
     rules = candidate.profile.rules
-    longest = rules.max_lifetime if rules.max_age is None else rules.max_age
+    oldest = rules.max_lifetime if rules.max_age is None else rules.max_age
     return earliest_use(
         candidate.profile.kind.made_at(candidate.token.claims),
         now=time.time(),
         leeway=rules.leeway,
-        max_lifetime=longest or 0.0,
+        # A token of a kind without both may be as old as can be.
+        max_lifetime=math.inf if oldest is None else oldest,
     )

@@ -117,16 +117,19 @@ def _integrations(callback: Any, cls: Any) -> Iterator[Any]:
     """Return the authentication and permission classes of REST framework that reserve."""
     # Arguments of as_view(), and options of an action, take the place of what the class has.
     options = getattr(callback, "initkwargs", {})
-    asked: list[Any] = []
     for name in ("authentication_classes", "permission_classes"):
-        asked += options.get(name, getattr(cls, name, ()))
-    while asked:
-        integration = asked.pop(0)
-        if hasattr(integration, "jti_profiles"):
-            yield integration
-        # Permissions are combined by & and |.
-        operands = ("op1_class", "op2_class")
-        asked += [getattr(integration, name) for name in operands if hasattr(integration, name)]
+        for integration in options.get(name, getattr(cls, name, ())):
+            for part in _parts(integration):
+                if hasattr(part, "jti_profiles"):
+                    yield part
+
+
+def _parts(integration: Any) -> Iterator[Any]:
+    """Return a class, and those that are combined in it: permissions are by & and |."""
+    yield integration
+    for name in ("op1_class", "op2_class"):
+        if hasattr(integration, name):
+            yield from _parts(getattr(integration, name))
 
 
 def _name(view: Any) -> str:

@@ -48,20 +48,20 @@ def admission_of(request: HttpRequest, profiles: Sequence[Profile]) -> Admission
 
 def admissions_of(request: HttpRequest) -> list[Admission]:
     """Return the admissions that a request has."""
-    admissions: dict[str, Admission] = getattr(request, ATTRIBUTE, None) or {}
+    admissions: dict[str, Admission] = getattr(request, ATTRIBUTE, {})
     return list(admissions.values())
 
 
 def note(request: HttpRequest, admission: Admission) -> None:
     """Let the other guards of a view find an admission."""
-    admissions = getattr(request, ATTRIBUTE, None) or {}
+    admissions = getattr(request, ATTRIBUTE, {})
     setattr(request, ATTRIBUTE, admissions | {admission.candidate.profile.name: admission})
 
 
 def forget(request: HttpRequest, admission: Admission) -> None:
     """Let a request that is sent through the view again be judged again."""
     name = admission.candidate.profile.name
-    admissions = getattr(request, ATTRIBUTE, None) or {}
+    admissions: dict[str, Admission] = getattr(request, ATTRIBUTE)
     setattr(request, ATTRIBUTE, {k: v for k, v in admissions.items() if k != name})
 
 
@@ -73,10 +73,10 @@ def judge_by(profiles: Sequence[Profile], request: HttpRequest) -> Steps[Candida
     return judge(pick(profiles, token), request, token)
 
 
-def bind(reservation: Reservation, using: str) -> bool:
+def bind(reservation: Reservation, using: str) -> None:
     """Bind a reservation to the open transaction, or release it if that fails."""
     try:
-        return release_on_rollback(reservation, using)
+        release_on_rollback(reservation, using)
     except BaseException:
         # Nothing would ever release it, and the view will not run.
         with suppress(CacheError):

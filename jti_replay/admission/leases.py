@@ -93,10 +93,9 @@ def settle(candidate: Candidate, claimed: Claim, request: HttpRequest) -> Steps[
     """Reserve the jti of an event that has been taken, and give its claim back, once."""
     if claimed.given_back or not claimed.taken:
         return  # Its transaction has rolled back, or the view has released or refused it.
-    # It has been taken, however new the memory of the store is.
-    since = time.time() if candidate.cache.refuses_cold_start else None
     try:
-        yield reserving(candidate, request, since, [])
+        # It has been taken, however new the memory of the store is: it counts as used now.
+        yield reserving(candidate, request, time.time(), [])
         yield from claimed.drop()
     except CacheError:
         pass  # It has been logged. The sender may repeat the event after the lease.

@@ -46,14 +46,17 @@ def usable_together(names: Sequence[str]) -> tuple[Profile, ...]:
         raise ImproperlyConfigured(
             f"The profiles {listed} are of different kinds. Use profiles of one KIND together."
         )
+    named = []
     for profile in profiles:
-        if profile.rules.issuers is None:
+        rule = profile.rules.issuers
+        if rule is None:
             raise ImproperlyConfigured(
                 f"The profile {profile.name!r} is used together with others ({listed}), and "
                 "has no ISSUER to pick it by. Set ISSUER."
             )
-    for one, other in combinations(profiles, 2):
-        shared = set(_names(one)) & set(_names(other))
+        named.append((profile, set(rule.names)))
+    for (one, names_of_one), (other, names_of_other) in combinations(named, 2):
+        shared = names_of_one & names_of_other
         if shared:
             raise ImproperlyConfigured(
                 f"The profiles {one.name!r} and {other.name!r} are used together, and both "
@@ -81,8 +84,3 @@ def pick(profiles: Sequence[Profile], token: str) -> Profile:
         detail=f"Its iss is {shown(iss)}, which none of the profiles "
         f"{', '.join(repr(profile.name) for profile in profiles)} accepts.",
     )
-
-
-def _names(profile: Profile) -> Sequence[str]:
-    rule = profile.rules.issuers
-    return () if rule is None else rule.names

@@ -136,8 +136,7 @@ class Passage:
             except JTIReplayError as error:
                 return refuse(kind, request, error)
             try:
-                is_joined = self._is_sync and is_open(connections[self._using])
-                bound = is_joined and release_on_rollback(reservation, self._using)
+                bound = self._is_sync and release_on_rollback(reservation, self._using)
                 attach(request, self._candidate, reservation)
                 admission = Admission(self._candidate, reservation)
                 note(request, admission)
@@ -180,9 +179,7 @@ class Passage:
         candidate, request, lease = self._candidate, self._request, self._kind.lease
         if lease is None:
             return reserve(candidate, request)
-        if candidate.cache.joins(self._using) and (
-            self.in_transaction or is_open(connections[self._using])
-        ):
+        if candidate.cache.joins(self._using) and is_open(connections[self._using]):
             # A duplicate waits for the outcome of this transaction.
             return reserve(candidate, request)
         return claim(candidate, request, lease)

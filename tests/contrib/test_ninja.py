@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import clear_url_caches, path
 from ninja import NinjaAPI, Router
+from ninja.decorators import decorate_view
 from ninja.errors import HttpError, ValidationError
 from ninja.security import django_auth
 
@@ -135,8 +136,12 @@ def test_a_release_that_fails_is_logged(
     [
         lambda: {"auth": [JTIAuth("ci"), JTIAuth("ci")]},
         lambda: {"auth": JTIAuth("ci"), "decorate": reserve_jti("ci", atomic=False)},
+        lambda: {
+            "auth": JTIAuth("ci"),
+            "decorate": decorate_view(reserve_jti("ci", atomic=False)),
+        },
     ],
-    ids=["two auth objects", "decorator below"],
+    ids=["two auth objects", "decorator below", "decorator around"],
 )
 def test_two_guards_reserve_once(site: Site, guards: Any) -> None:
     """The second one is not asked, or finds what the first one has reserved."""
@@ -220,7 +225,8 @@ def test_nothing_hops_to_a_thread_on_an_event_loop(settings: Any) -> None:
     assert threads == {threading.main_thread()}
 
 
-def test_djangos_cache_does_not_answer_for_it(settings: Any) -> None:
+@pytest.mark.parametrize("is_decorated", [False, True])
+def test_djangos_cache_does_not_answer_for_it(settings: Any, is_decorated: bool) -> None:
     """A used token would get the answer of its first use."""
     settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"default": PROFILE}}
     settings.MIDDLEWARE = [
@@ -228,7 +234,14 @@ def test_djangos_cache_does_not_answer_for_it(settings: Any) -> None:
         "django.middleware.cache.FetchFromCacheMiddleware",
     ]
     site = Site(settings, is_async=False)
-    site.api.get("/", auth=JTIAuth())(lambda request: {"secret": 1})
+
+    def secret(request: Any) -> Any:
+        return {"secret": 1}
+
+    if is_decorated:
+        site.api.get("/")(reserve_jti(atomic=False)(secret))
+    else:
+        site.api.get("/", auth=JTIAuth())(secret)
     settings.ROOT_URLCONF = (path("", site.api.urls),)
     clear_url_caches()
     headers = bearer(signed())
@@ -260,19 +273,3 @@ def test_a_security_event_is_taken_by_the_decorator(settings: Any) -> None:
     clear_url_caches()
     statuses = [Client().post("/", token, content_type=TYPE).status_code for _ in range(3)]
     assert statuses == [400, 202, 202]
-
-
-def test_a_status_in_a_tuple_is_read(settings: Any) -> None:
-    """Ninja deprecates it, and takes it."""
-    from django.test import RequestFactory
-
-    from tests.kinds.security_events import PROFILE as FEED
-    from tests.kinds.security_events import TYPE, event
-
-    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": FEED}}
-    for answer, kept in (((500, {}), 0), ((202, {}), 1), ({}, 1)):
-        replay_cache.close()
-        view: Any = reserve_jti("feed", atomic=False)(lambda request, answer=answer: answer)
-        before = replay_cache.count() or 0
-        assert view(RequestFactory().post("/", event(), content_type=TYPE)) == answer
-        assert (replay_cache.count() or 0) - before == kept

@@ -199,6 +199,16 @@ def test_what_is_refused_is_logged_at_info(
     assert record.levelno == logging.INFO
 
 
+def test_a_replay_is_logged_once(send: Send, caplog: pytest.LogCaptureFixture) -> None:
+    """It is a warning, and no refusal of a bad token."""
+    token = signed()
+    send(token)
+    caplog.set_level(logging.DEBUG, "jti_replay")
+    send(token)
+    [record] = [record for record in caplog.records if record.name == "jti_replay"]
+    assert record.levelno == logging.WARNING
+
+
 @pytest.mark.usefixtures("store_is_down")
 def test_a_failure_of_the_store_is_logged_once(
     send: Send, caplog: pytest.LogCaptureFixture

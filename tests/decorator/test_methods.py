@@ -116,6 +116,50 @@ def test_methods_left_out_of_as_view_have_no_handler() -> None:
     assert replay_cache.count() == 0
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        guarded(Django.as_view(http_method_names=["get"])),
+        guarded(type("PostOnly", (View,), {"post": Django.post}).as_view()),
+        guarded(Things.as_view({"post": "create"})),
+    ],
+    ids=["without HEAD", "without GET", "view set without GET"],
+)
+def test_head_is_no_method_of_a_view_that_answers_no_head(view: Any) -> None:
+    """The view answers 405 by itself, with a token and without one."""
+    for token in (None, signed()):
+        assert send(view, "HEAD", token) == 405
+    assert replay_cache.count() == 0
+
+
+def test_a_method_of_a_view_that_is_no_handler_is_guarded_for_all() -> None:
+    """What calls it decides for which methods, not the handlers that stand beside it."""
+
+    class Own(Django):
+        def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+            return self.answer(request)
+
+        @method_decorator(guarded)
+        def answer(self, request: Any) -> HttpResponse:
+            return HttpResponse("done")
+
+    for method in ("POST", "PUT", "OPTIONS"):
+        assert send(Own.as_view(), method) == 401
+        assert send(Own.as_view(), method, signed()) == 200
+
+
+def test_an_object_that_can_be_called_is_guarded_for_every_method() -> None:
+    """It has neither a name nor handlers."""
+
+    class Done:
+        def __call__(self, request: Any) -> HttpResponse:
+            return HttpResponse("done")
+
+    for method in ("GET", "PUT", "OPTIONS"):
+        assert send(guarded(Done()), method) == 401
+        assert send(guarded(Done()), method, signed()) == 200
+
+
 def test_a_dispatch_that_has_no_handlers_is_guarded() -> None:
     """A class that answers in ``dispatch()`` itself handles every method."""
 

@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
+from django.urls import clear_url_caches, path
 
 from jti_replay import profiles, replay_cache, replay_caches, signals
 from jti_replay.backends.memory import InMemoryCache
@@ -19,7 +21,7 @@ from jti_replay.decorators import reserve_jti
 from jti_replay.profiles import get_profile
 from tests.tokens.answers import assert_inside, assert_invalid, assert_unavailable
 from tests.tokens.doors import knock as sync_knock
-from tests.tokens.doors import knock_on_a_new_loop, request_with
+from tests.tokens.doors import knock_on_a_new_loop, request_with, view
 from tests.tokens.tokens import CACHES, ISSUER, PROFILE, signed
 
 Knock = Callable[..., Any]
@@ -109,6 +111,20 @@ def test_a_profile_that_cannot_work_is_told(
         with pytest.raises(ImproperlyConfigured, match=says):
             knock(*headers)
     assert replay_cache.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "id_"), [("ci", "jti_replay.E007"), (["default", "nowhere"], "jti_replay.E045")]
+)
+def test_check_tells_once_what_cannot_work(settings: Any, names: Any, id_: str) -> None:
+    """The view that asks for a broken profile is not told of it as well."""
+    broken = {"ci": PROFILE | {"LEEWAY": -1}} if names == "ci" else {}
+    configure(settings, default=PROFILE, **broken)
+    settings.ROOT_URLCONF = (path("", reserve_jti(names)(view)),)
+    clear_url_caches()
+    messages = [m.id for m in run_checks() if str(m.id).startswith("jti_replay")]
+    clear_url_caches()
+    assert messages == [id_]
 
 
 @pytest.mark.parametrize("wrong", ["text", None, 7, ["default"]])

@@ -51,6 +51,10 @@ def is_any(iss: str) -> bool:
     return True
 
 
+def is_of_lab(iss: str) -> bool:
+    return iss.startswith(LAB)
+
+
 def fails(iss: str) -> bool:
     raise LookupError("the directory is down")
 
@@ -94,6 +98,15 @@ def test_the_first_function_that_accepts_wins(
     for iss, key, name in ((HUB, SECRET, "any"), (LAB, OTHER_SECRET, "lab")):
         response = knock(signed(iss=iss, key=key), profile=["lab", "any"])
         assert response.reservation.profile == name
+
+
+@pytest.mark.parametrize("iss", [None, 7, {"a": 1}])
+def test_a_function_is_asked_about_names_alone(
+    knock: Knock, configure: Callable[..., None], iss: Any
+) -> None:
+    """It could fail for anything else, and that would be a 503."""
+    configure(hub=HUB_PROFILE, lab=LAB_PROFILE | {"ISSUER": is_of_lab})
+    assert_invalid(knock(signed(iss=iss), profile=BOTH), "The token is from another issuer.")
 
 
 def test_a_function_that_fails_is_503(knock: Knock, configure: Callable[..., None]) -> None:

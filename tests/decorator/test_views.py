@@ -21,6 +21,7 @@ from jti_replay import (
     CacheError,
     KeysUnavailable,
     Reservation,
+    ReservationLost,
     TokenInvalid,
     TokenReplayed,
     replay_cache,
@@ -246,6 +247,13 @@ def test_an_exception_of_the_view_passes_unchanged(
         with pytest.raises(type(error)) as caught:
             view(request_with(signed()))
         assert caught.value is error
+
+
+def test_a_reservation_that_the_view_has_lost_is_its_own_exception() -> None:
+    """Where the decorator has no transaction, it was another COMMIT that was refused."""
+    for view in raising(ReservationLost("of the view"), atomic=False):
+        with pytest.raises(ReservationLost, match="of the view"):
+            view(request_with(signed()))
 
 
 @pytest.mark.parametrize("error", [ValueError, CacheError, TokenInvalid])

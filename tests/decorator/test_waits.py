@@ -39,7 +39,8 @@ def knock(request: pytest.FixtureRequest) -> Knock:
 
 @pytest.fixture(autouse=True)
 def _clock() -> Any:
-    with time_machine.travel(time.time(), tick=False) as traveller:
+    # At a full second, so that a wait can end at the very moment that a token does.
+    with time_machine.travel(int(time.time()), tick=False) as traveller:
         travel[:] = [traveller]
         yield
 
@@ -54,7 +55,10 @@ def _waits(settings: Any) -> None:
 
 @pytest.mark.usefixtures("_waits")
 def test_a_token_that_expired_meanwhile_is_refused(knock: Knock) -> None:
-    """Its jti is released, although it would be forgotten soon anyway."""
+    """
+    So is one that ends at the very moment at which the wait does. Its jti is released,
+    although it would be forgotten soon anyway.
+    """
     released = []
 
     def note(**kwargs: Any) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+import time_machine
 from django.http import HttpResponse
 from django.test import RequestFactory
 
 from jti_replay import replay_cache
+from jti_replay.kinds.bearer import Bearer
 from jti_replay.kinds.nonces import Nonces
+from tests.tokens.tokens import CACHES, PROFILE, bearer, signed
 
 from .each_kind import CASES, Case, Configure, Kind, configure_kind  # noqa: F401
 from .sending import Site, nothing_happened
@@ -143,3 +147,63 @@ def test_a_link_from_before_shows_its_page(cold: Kind, site: Site) -> None:
     token = sent["data"].removeprefix("token=")
     assert site.send(RequestFactory().get("/", {"token": token})).status_code == 200
     check_refusal(cold, post(site, sent))
+
+
+class Undated(Bearer):
+    """Tokens that do not say when they were made."""
+
+    def made_at(self, claims: Mapping[str, Any]) -> None:
+        """Return None."""
+
+
+class Endless(Bearer):
+    """Tokens that need not say when they end either."""
+
+    requires_exp = False
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    with time_machine.travel(int(time.time()), tick=False) as traveller:
+        yield traveller
+
+
+def own_kind(settings: Any, kind: type[Bearer], **changes: Any) -> Site:
+    """Return a view behind a kind of its own, on a cache that has just begun to remember."""
+    profile = PROFILE | {"KIND": f"{__name__}.{kind.__name__}", "LEEWAY": LEEWAY} | changes
+    caches = {"default": CACHES["default"] | COLD | {"TTL": 600}}
+    settings.JTI_REPLAY = {"CACHES": caches, "PROFILES": {"default": profile}}
+    since()
+    return Site("default", is_async=False, atomic=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "oldest"),
+    [
+        ({"MAX_LIFETIME": 600}, 600),
+        ({"MAX_LIFETIME": 600, "MAX_AGE": 100}, 100),
+    ],
+)
+def test_a_token_of_unknown_age_is_as_old_as_any_may_be(
+    settings: Any, clock: Any, changes: dict[str, Any], oldest: int
+) -> None:
+    """It passes once the memory is as old, with the leeway at both ends."""
+    site = own_kind(settings, Undated, **changes)
+    clock.shift(oldest + 2 * LEEWAY - 1)
+    token = signed(iat=int(time.time()))
+    response = post(site, {"headers": bearer(token)})
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert nothing_happened(site)
+    clock.shift(1)
+    assert post(site, {"headers": bearer(token)}).status_code == 200
+
+
+def test_a_token_whose_age_nothing_bounds_is_refused(settings: Any, clock: Any) -> None:
+    """It may have been used at any time before the memory began, however long ago that is."""
+    site = own_kind(settings, Endless)
+    clock.shift(365 * 24 * 3600)
+    response = post(site, {"headers": bearer(signed(exp=None))})
+    assert response.status_code == 503
+    assert nothing_happened(site)
+    token = signed(exp=None, iat=int(time.time()))
+    assert post(site, {"headers": bearer(token)}).status_code == 200

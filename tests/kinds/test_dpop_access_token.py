@@ -204,6 +204,7 @@ def known(token: str, request: Any) -> Any:
         "future": lambda: aknown(token, request),
         "down": lambda: _raise(Introspection(f"POST {token} failed")),
         "refused": lambda: _raise(TokenInvalid("The token is locked.")),
+        "coded": lambda: _raise(TokenInvalid("The user is gone.", code="user_gone")),
         "no-keys": lambda: _raise(KeysUnavailable("The table is locked.")),
     }
     return answers[token]()
@@ -232,18 +233,19 @@ def test_a_function_can_judge_access_tokens(asking: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "description"),
+    ("token", "code", "description"),
     [
-        ("other-key", "The access token is bound to another key (cnf.jkt)."),
-        ("revoked", "The access token is not known, or not good any more."),
-        ("refused", "The token is locked."),
+        ("other-key", "invalid_token", "The access token is bound to another key (cnf.jkt)."),
+        ("revoked", "invalid_token", "The access token is not known, or not good any more."),
+        ("refused", "invalid_token", "The token is locked."),
+        ("coded", "user_gone", "The user is gone."),
     ],
 )
 def test_what_the_function_refuses_is_invalid_token(
-    asking: Site, token: str, description: str
+    asking: Site, token: str, code: str, description: str
 ) -> None:
-    """With its own words, if it has any."""
-    assert refused(asking.send(request(proof(token), token)), "invalid_token") == description
+    """With its own words and its own code, if it has any."""
+    assert refused(asking.send(request(proof(token), token)), code) == description
     assert nothing_happened(asking)
 
 
@@ -287,7 +289,7 @@ class Waiting(InMemoryCache):
 
 @pytest.fixture
 def waiting(dpop_site: Callable[..., Site]) -> Any:
-    with time_machine.travel(time.time(), tick=False) as traveller:
+    with time_machine.travel(int(time.time()), tick=False) as traveller:
         travel[:] = [traveller]
         path = f"{__name__}.Waiting"
         yield dpop_site(RESOURCE, caches={"default": {"BACKEND": path, "TTL": 0}})
@@ -308,6 +310,13 @@ def test_a_proof_that_becomes_too_old_in_a_wait_is_refused(waiting: Site) -> Non
     text = proof(token, iat=time.time() - 231)
     assert "is too old" in refused(waiting.send(request(text, token)))
     assert nothing_happened(waiting)
+
+
+def test_a_proof_that_is_in_its_last_moment_after_a_wait_passes(waiting: Site) -> None:
+    """It would have passed at that moment without a wait, too."""
+    token = access_token()
+    text = proof(token, iat=int(time.time()) - 230)
+    assert said(waiting.send(request(text, token))) == (200, None)
 
 
 def test_the_log_tells_which_token_was_refused(

@@ -69,7 +69,16 @@ def test_s13_a_duplicate_is_answered_as_the_first(site: Site) -> None:
     assert replay_cache.count() == 1
 
 
-@pytest.mark.parametrize("status", [400, 500, 302])
+@pytest.mark.parametrize("status", [200, 299])
+def test_s13_any_success_takes_the_event(site: Site, status: int) -> None:
+    """S13: a duplicate does not run the view again."""
+    site.answer = lambda request: HttpResponse(status=status)
+    token = event()
+    assert [site.post(token, TYPE).status_code for _ in range(2)] == [status, 202]
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 500, 302, 300, 199])
 def test_s13_one_that_was_refused_runs_again(site: Site, status: int) -> None:
     """S6, S13: the transmitter was told that it failed."""
     site.answer = lambda request: HttpResponse(status=status)
@@ -187,6 +196,17 @@ def test_s1_it_is_posted_with_its_type(site: Site) -> None:
     for content_type in ("text/plain", "application/jwt", ""):
         assert err(site.post(event().encode(), content_type)) == (415, "invalid_request")
     assert site.post(event(), f"{TYPE.upper()}; charset=utf-8").status_code == 200
+
+
+def test_s1_an_event_that_is_put_is_not_taken(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S1: however good it is. The log says what was wrong with the request."""
+    caplog.set_level("INFO", "jti_replay")
+    put = RequestFactory().put("/", event(), content_type=TYPE)
+    assert site.send(put).status_code == 405
+    assert (site.requests, replay_cache.count()) == ([], 0)
+    assert "The method PUT is not answered here." in caplog.text
 
 
 @pytest.mark.parametrize("typ", ["secevent+jwt", "application/secevent+JWT", "JWT", None])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import connections, transaction
@@ -132,6 +133,147 @@ def test_without_a_block_the_claim_lasts_for_its_lease(
     finally:
         transaction.rollback()
         transaction.set_autocommit(True)
+
+
+def test_an_async_view_can_release_an_event(settings: Any) -> None:
+    """It wants the event again, although it answers 2xx."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    runs = []
+
+    @reserve_jti("feed")
+    async def view(request: Any) -> HttpResponse:
+        runs.append(request)
+        assert await request.jti_reservation.arelease()
+        return accepted(request)
+
+    again = RequestFactory().post("/", event(), content_type=TYPE)
+    assert [asyncio.run(view(again)).status_code for _ in range(2)] == [202, 202]
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        ({}, True),
+        (202, True),
+        (400, False),
+        ((202, {}), True),
+        ((400, {}), False),
+        ((400,), True),
+        ((400, 1, 2), True),
+    ],
+    ids=str,
+)
+def test_what_a_framework_makes_an_answer_of_is_understood(
+    settings: Any, answer: Any, taken: bool
+) -> None:
+    """To Ninja a status, or a pair of one and a body; anything else is a body to be sent."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    runs = []
+
+    @reserve_jti("feed", atomic=False)
+    def view(request: Any) -> Any:
+        runs.append(request)
+        return answer
+
+    again = RequestFactory().post("/", event(), content_type=TYPE)
+    assert view(again) == answer
+    view(again)
+    assert len(runs) == (1 if taken else 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_transaction_a_duplicate_of_a_running_one_is_503(settings: Any) -> None:
+    """On a store that could have been part of one, too: the first attempt may still fail."""
+    settings.JTI_REPLAY = {
+        "CACHES": {"default": STORES["joined"]},
+        "PROFILES": {"feed": PROFILE},
+    }
+    token, inner = event(), []
+
+    @reserve_jti("feed", atomic=False)
+    def view(request: Any) -> HttpResponse:
+        if not inner:
+            inner.append(0)
+            inner[0] = send()
+        return accepted(request)
+
+    def send() -> int:
+        again = RequestFactory().post("/", token, content_type=TYPE)
+        return int(view(again).status_code)
+
+    assert [send(), *inner, send()] == [202, 503, 202]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_block_whose_connection_was_closed_decides_nothing(settings: Any) -> None:
+    """An event that is refused in it runs again, although there is nothing to roll back."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    site, token = Site("feed", is_async=False, atomic=False), event()
+    site.answer = lambda request: HttpResponse(status=400)
+    with transaction.atomic():
+        connections["default"].close()
+        assert [site.post(token, TYPE).status_code for _ in range(2)] == [400, 400]
+    assert len(site.requests) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_in_manual_transactions_a_refused_event_runs_again(settings: Any) -> None:
+    """There is no block that could be marked for rollback."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    site = Site("feed", is_async=False, atomic=False)
+    site.answer = lambda request: HttpResponse(status=400)
+    token = event()
+    transaction.set_autocommit(False)
+    try:
+        assert [site.post(token, TYPE).status_code for _ in range(2)] == [400, 400]
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert len(site.requests) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_commit_takes_the_event_however_many_blocks_are_open(settings: Any) -> None:
+    """A duplicate is then answered at once, and not after the lease."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    site = Site("feed", is_async=False)
+    site.answer = accepted
+    for _ in range(2):
+        token = event()
+        with transaction.atomic(), transaction.atomic():
+            assert site.post(token, TYPE).status_code == 202
+        assert site.post(token, TYPE).status_code == 202
+    assert len(site.requests) == 2
+
+
+@pytest.mark.django_db
+def test_the_tests_of_a_project_see_its_own_callbacks_alone(
+    settings: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    """In Django's TestCase nothing is committed, and the event is taken without that."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+    site, token = Site("feed", is_async=False), event()
+    site.answer = accepted
+    with django_capture_on_commit_callbacks() as callbacks:
+        assert [site.post(token, TYPE).status_code for _ in range(2)] == [202, 202]
+    assert callbacks == []
+    assert len(site.requests) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_whose_view_was_interrupted_is_not_taken(settings: Any) -> None:
+    """Even where its transaction is committed: the transmitter is told to send it again."""
+    settings.JTI_REPLAY = {"CACHES": CACHES, "PROFILES": {"feed": PROFILE}}
+
+    @reserve_jti("feed")
+    def view(request: Any) -> NoReturn:
+        raise SystemExit
+
+    again = RequestFactory().post("/", event(), content_type=TYPE)
+    with transaction.atomic(), pytest.raises(SystemExit):
+        view(again)
+    assert view(again).status_code == 503
 
 
 def test_cold_starts_are_refused_by_iat(settings: Any) -> None:
