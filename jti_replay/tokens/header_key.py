@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from jti_replay.exceptions import TokenInvalid
 
 from .parsing import UnverifiedToken
@@ -31,7 +33,7 @@ def key_in_header(token: UnverifiedToken) -> Sequence[Any]:
         raise unusable_key("It is for encryption.")
     if published.too_short:
         raise unusable_key(published.too_short)
-    if getattr(published.key, "key_size", 0) > MOST_BITS:
+    if isinstance(published.key, RSAPublicKey) and published.key.key_size > MOST_BITS:
         raise unusable_key(f"It is longer than {MOST_BITS} bits.")
     if token.header["alg"] not in published.algorithms:
         raise TokenInvalid("The token's algorithm does not fit its key.", claim="alg")

@@ -104,8 +104,7 @@ def _module(value: str) -> ModuleType | None:
     try:
         return import_module(name)
     except Exception as error:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and f"{name}.".startswith(f"{missing}."):
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             return None
         raise ImproperlyConfigured(
             f"ISSUER looks like the path of a function, but cannot be imported: {error}"

@@ -152,8 +152,8 @@ class RemoteKeys:
             self._missed_at = Moment.now()
             return wait
         if self._fetch is not None:
-            return self._wait(self._fetch, max(0, PATIENCE - self._fetch.started.age))
-        if self._failed_at > held.since:
+            return self._wait(self._fetch, PATIENCE - self._fetch.started.age)
+        if self._failed_at >= held.since:
             raise KeysUnavailable(f"{self._location} could not be fetched moments ago.")
         raise held.keys.unknown(token)
 

@@ -81,9 +81,9 @@ class KeySet:
         published = (
             f"Published: {listed(islice(self._kids, MOST_NAMED)) or 'no key with a kid'}."
         )
-        reasons = [text for text in self._unusable if kid is not None and shown(kid) in text]
-        if reasons or self._unusable:
-            published += f" Not usable: {(reasons or self._unusable)[0]}"
+        if self._unusable:
+            of_kid = (text for text in self._unusable if f" (kid {shown(kid)}): " in text)
+            published += f" Not usable: {next(of_kid, self._unusable[0])}"
         if kid in self._kids:
             return TokenInvalid(
                 "The token's algorithm does not fit its key.",

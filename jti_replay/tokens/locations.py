@@ -11,7 +11,7 @@ from .deadlines import Deadline
 from .fetch import FetchError, fetch_json
 from .jwks_options import JwksOptions
 from .quoting import shown
-from .urls import host_of, is_loopback, is_trustworthy, same_origin
+from .urls import host_of, is_loopback, is_trustworthy, origin_of
 
 DOCUMENT = "/.well-known/openid-configuration"
 
@@ -85,10 +85,9 @@ class DiscoveredIssuer:
             raise FetchError(
                 f"Its jwks_uri is {shown(url)}, which is no https URL that it may name."
             )
-        # They may be credentials, which are for the issuer alone.
-        return _keys(
-            url, deadline, self.options, headers if same_origin(url, self.issuer) else {}
-        )
+        if origin_of(url) != origin_of(self.issuer):
+            headers = {}  # They may be credentials, which are for the issuer alone.
+        return _keys(url, deadline, self.options, headers)
 
     def _may_name(self, url: str) -> bool:
         if not is_trustworthy(url, allow_http=self.options.allow_http):

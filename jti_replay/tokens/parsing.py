@@ -86,16 +86,15 @@ def _check_header(header: dict[str, Any]) -> None:
 def _decode(name: str, segment: bytes) -> bytes:
     # Padding that base64url leaves out is read, because some issuers send it.
     encoded = segment.rstrip(b"=")
-    padding = len(segment) - len(encoded)
-    base64 = encoded.translate(TO_BASE64) + b"=" * (-len(encoded) % 4)
+    padding = b"=" * (-len(encoded) % 4)
+    base64 = encoded.translate(TO_BASE64) + padding
     try:
         decoded = a2b_base64(base64)
     except ValueError as error:
         raise malformed(f"Its {name} is no base64url.") from error
     if (
         encoded.translate(None, BASE64URL)
-        or padding > 2
-        or (padding and len(segment) % 4)
+        or segment not in (encoded, encoded + padding)
         or b2a_base64(decoded, newline=False) != base64
     ):
         # Two texts must not mean one token.

@@ -6,7 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, NamedTuple
 
 from .algorithms import ED25519, EDDSA, algorithm_named, known, same
-from .quoting import shown
+from .quoting import cut, shown
 
 RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVE_ALGORITHMS = {
@@ -63,12 +63,13 @@ def read_key(jwk: Any, *, secrets: bool = False) -> PublishedKey | None:
     if jwk.get("use", "sig") != "sig":
         raise UnusableKey(f"Its use is {shown(jwk['use'])}, not 'sig'.")
     family = _family(jwk, secrets)
-    algorithm = algorithm_named(family[0], family)
+    name, *_ = family  # Each of them reads the key in the same way.
+    algorithm = algorithm_named(name, family)
     try:
         key = algorithm.from_jwk(_with_whole_coordinates(jwk))
         too_short = algorithm.check_key_length(key)
     except Exception as error:  # Its members may be anything.
-        raise UnusableKey(f"{type(error).__name__}: {error}"[:200]) from error
+        raise UnusableKey(cut(f"{type(error).__name__}: {error}")) from error
     return PublishedKey(kid, _fitting(jwk, family), key, too_short)
 
 
@@ -127,11 +128,10 @@ def _with_whole_coordinates(jwk: dict[str, Any]) -> dict[str, Any]:
     size = COORDINATE_BYTES.get(jwk["crv"]) if jwk["kty"] == "EC" else None
     if size is None:
         return jwk
+    # Padding that is not needed is ignored.
     return jwk | {
         name: urlsafe_b64encode(
-            urlsafe_b64decode(jwk[name] + "=" * (-len(jwk[name]) % 4))
-            .lstrip(b"\0")
-            .rjust(size, b"\0")
+            urlsafe_b64decode(jwk[name] + "==").lstrip(b"\0").rjust(size, b"\0")
         ).decode()
         for name in ("x", "y")
     }

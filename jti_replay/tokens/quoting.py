@@ -10,13 +10,14 @@ MOST_CHARACTERS = 200
 
 def shown(value: object) -> str:
     """Return a value on one line, without control characters, cut short."""
-    return _cut(repr(value))
+    return cut(repr(value))
 
 
 def listed(values: Iterable[object]) -> str:
     """Return values one after the other, as :func:`shown` does, cut short as a whole."""
-    return _cut(", ".join(map(repr, values)))
+    return cut(", ".join(map(repr, values)))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a text, cut short."""
     return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"

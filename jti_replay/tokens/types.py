@@ -41,7 +41,7 @@ class TypeRule:
         if typ is None:
             return self.may_be_absent
         if self.accepted is None:
-            return not self.refused or media_type(typ) not in self.refused
+            return media_type(typ) not in self.refused
         return media_type(typ) in self.accepted
 
     def __str__(self) -> str:

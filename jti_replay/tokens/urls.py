@@ -13,7 +13,7 @@ def is_trustworthy(url: str, *, allow_http: bool = False) -> bool:
     """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return False
     if not host or port == 0:
@@ -38,12 +38,8 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def same_origin(one: str, other: str) -> bool:
-    """Return whether two URLs have scheme, host and port in common (RFC 6454 4)."""
-    return _origin(one) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def origin_of(url: str) -> tuple[str, str | None, int | None]:
+    """Return the scheme, host and port of a URL (RFC 6454 4)."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, parts.port or default

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import time
+SINCE_BOOT = 1_000
+SINCE_1970 = 1_800_000_000
 
 
 class Clock:
-    """Stands in for the time module in ages.py."""
+    """Stands in for the time module in ages.py. It stands still, so that ages are exact."""
 
     monotonic_ahead = wall_ahead = 0.0
 
     def monotonic(self) -> float:
-        return time.monotonic() + self.monotonic_ahead
+        return SINCE_BOOT + self.monotonic_ahead
 
     def time(self) -> float:
-        return time.time() + self.wall_ahead
+        return SINCE_1970 + self.wall_ahead
 
     def pass_by(self, seconds: float) -> None:
         self.monotonic_ahead += seconds

@@ -22,7 +22,7 @@ from .answers import (
 )
 from .doors import aknock
 from .keypairs import keypair
-from .tokens import ISSUER, SECRET, base64url, good_claims, signed
+from .tokens import ISSUER, SECRET, good_claims, signed
 
 Knock = Callable[..., Any]
 Configure = Callable[..., None]
@@ -170,46 +170,6 @@ def test_a_function_gives_no_other_algorithm(
     assert_invalid(knock(keypair(sent).sign()), NOT_ACCEPTED)
 
 
-@pytest.mark.parametrize("kid", [None, "first", "second"])
-def test_a_function_may_give_a_jwk(knock: Knock, configure: Configure, kid: str | None) -> None:
-    """Its kid, if it has one, is that of the token."""
-    jwk = keypair("ES256").jwk(kid=kid)
-    configure(KEY=lambda header, claims: jwk, ALGORITHMS=["ES256"])
-    response = knock(keypair("ES256").sign())
-    if kid == "second":
-        assert_invalid(response, UNKNOWN)
-    else:
-        assert_inside(response)
-
-
-def test_a_function_may_give_a_jwk_set(knock: Knock, configure: Configure) -> None:
-    """kid, alg and kty pick the key; the secrets in it are the project's own."""
-    first, second = keypair("ES256"), keypair("ES256", "second")
-    jwks = {
-        "keys": [
-            first.jwk(),
-            second.jwk(),
-            {"kty": "oct", "kid": "shared", "k": base64url(SECRET.encode())},
-        ]
-    }
-    configure(KEY=lambda header, claims: jwks, ALGORITHMS=["ES256", "HS256"])
-    assert_inside(knock(first.sign()))
-    assert_inside(knock(second.sign()))
-    assert_inside(knock(signed(header={"kid": "shared"})))
-    assert_invalid(knock(keypair("ES256", "evil").named("first").sign()))
-    assert_invalid(knock(first.sign(header={"kid": "shared"})), UNFIT)
-
-
-@pytest.mark.parametrize(
-    "jwk", [{"keys": "none"}, {"kty": "XX"}, {}, keypair("ES256").private_jwk()]
-)
-def test_a_jwk_that_cannot_be_used_is_the_trouble_of_the_server(
-    knock: Knock, configure: Configure, jwk: Any
-) -> None:
-    configure(KEY=lambda header, claims: jwk, ALGORITHMS=["ES256"])
-    assert_unavailable(knock(keypair("ES256").sign()))
-
-
 def test_a_function_may_give_a_key_of_pyjwt(knock: Knock, configure: Configure) -> None:
     """It has an algorithm of its own, which is to be that of the token."""
     key = jwt.PyJWK(keypair("RS256").jwk())
@@ -219,16 +179,22 @@ def test_a_function_may_give_a_key_of_pyjwt(knock: Knock, configure: Configure) 
 
 
 def test_a_function_is_shown_header_and_claims(knock: Knock, configure: Configure) -> None:
+    """In this order, whether it is sync or async."""
     seen: list[Any] = []
 
     def key(header: Any, claims: Any) -> str:
         seen.append((header, claims))
         return SECRET
 
-    configure(KEY=key)
-    claims = good_claims()
-    assert_inside(knock(signed(claims, header={"kid": "7"})))
-    assert seen == [({"alg": "HS256", "typ": "JWT", "kid": "7"}, claims)]
+    async def async_key(header: Any, claims: Any) -> str:
+        return key(header, claims)
+
+    for function in (key, async_key):
+        configure(KEY=function)
+        claims = good_claims()
+        assert_inside(knock(signed(claims, header={"kid": "7"})))
+        assert seen.pop() == ({"alg": "HS256", "typ": "JWT", "kid": "7"}, claims)
+        assert seen == []
 
 
 def test_a_function_is_not_asked_about_what_is_no_token(

@@ -127,6 +127,37 @@ def test_every_refusal_is_documented() -> None:
     assert set(rows()) == {*CAUSES, "The token has already been used."}
 
 
+PARTS = "It does not have 3 parts with dots between them."
+ENCRYPTED = f"{PARTS} Encrypted tokens (JWE) are not read."
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("a", PARTS),
+        ("a.b", PARTS),
+        ("a.b.c.d", PARTS),
+        ("a.b.c.d.e", ENCRYPTED),
+        ("a.b.c.d.e.f", PARTS),
+        ("+.e30.c", "Its header is no base64url."),
+        ("e30.+.c", "Its payload is no base64url."),
+        ("e30.e30.+", "Its signature is no base64url."),
+        (assembled(b"\xff", b"{}"), "Its header is no UTF-8."),
+        (assembled(b"{}", b"{"), "Its payload is no JSON."),
+        (assembled(b"[]", b"{}"), "Its header is no JSON object."),
+        (assembled(b"{}", b"[" * 100_000), "Its payload is nested too deeply."),
+        (raw('{"jti":"1","jti":"2"}'), "Its payload has two members with one name."),
+        (raw('{"exp":NaN}'), "Its payload holds NaN, which is no JSON."),
+    ],
+)
+def test_the_log_says_why_a_token_is_malformed(
+    knock: Knock, caplog: pytest.LogCaptureFixture, token: str, says: str
+) -> None:
+    caplog.set_level(logging.INFO, "jti_replay")
+    assert_invalid(knock(token), "The token is malformed.")
+    assert caplog.records[-1].getMessage().endswith(f"The token is malformed. {says}")
+
+
 @pytest.mark.parametrize("name", ["iss", "aud"])
 def test_what_came_is_shown_shortly_and_on_one_line(
     knock: Knock, caplog: pytest.LogCaptureFixture, name: str

@@ -43,7 +43,7 @@ def test_a_clock_that_is_set_back_makes_no_key_younger(clock: Clock) -> None:
     moment = ages.Moment.now()
     clock.pass_by(100)
     clock.wall_ahead -= 1_000
-    assert moment.age == pytest.approx(100, abs=5)
+    assert moment.age == 100
     assert ages.LONG_AGO.age == float("inf")
 
 
@@ -53,9 +53,9 @@ def test_lifespan_is_for_how_long_keys_are_trusted(
     options(lifespan=10)
     assert_inside(knock(first.sign()))
     issuer.go_down()
-    clock.pass_by(9)
+    clock.pass_by(10)
     assert_inside(knock(first.sign()))
-    clock.pass_by(2)
+    clock.pass_by(1)
     assert_unavailable(knock(first.sign()))
 
 

@@ -144,11 +144,25 @@ def test_of_two_keys_with_one_kid_each_is_tried(
 
 
 def test_a_published_key_that_is_too_short_is_answered_503(
-    knock: Knock, issuer: Issuer
+    knock: Knock, issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The log names it among those that cannot be used."""
     pair = KeyPair(rsa.generate_private_key(65537, 1024), "RS256", "short")
     issuer.keys = [pair.jwk()]
     with pytest.warns(UserWarning, match="1024 bits"):
         token = pair.sign()
     assert_unavailable(knock(token))
     assert_nothing_reserved()
+    assert "cannot be used. Key 1 (kid 'short'): The RSA key is 1024 bits" in caplog.text
+
+
+@pytest.mark.parametrize("short_first", [True, False])
+def test_a_key_that_is_too_short_may_have_been_the_one(
+    knock: Knock, issuer: Issuer, short_first: bool
+) -> None:
+    """Beside one whose signature it is not, under the same kid, in either order."""
+    short = KeyPair(rsa.generate_private_key(65537, 1024), "RS256", "first")
+    issuer.keys = [keypair("RS256").jwk()]
+    issuer.keys.insert(0 if short_first else 1, short.jwk())
+    assert_inside(knock(keypair("RS256").sign()))
+    assert_unavailable(knock(keypair("RS256", "evil").named("first").sign()))

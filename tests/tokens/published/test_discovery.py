@@ -118,11 +118,23 @@ def test_a_document_that_names_no_https_url_is_refused(
     assert f"jwks_uri is {uri!r}" in said_in(caplog)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", b"no json", b"", b"null"])
-def test_what_is_no_document_is_refused(knock: Knock, issuer: Issuer, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"[]", "The discovery document is no JSON object."),
+        (b"null", "The discovery document is no JSON object."),
+        (b"{}", "The discovery document is that of None"),
+        (b"no json", "The answer is no JSON."),
+        (b"", "The answer is no JSON."),
+    ],
+)
+def test_what_is_no_document_is_refused(
+    knock: Knock, issuer: Issuer, caplog: pytest.LogCaptureFixture, body: bytes, says: str
+) -> None:
     issuer.answer = lambda handler: respond(handler, 200, body)
     assert_unavailable(knock(keypair().sign(iss=issuer.origin)))
     assert issuer.fetches == 1
+    assert says in said_in(caplog)
 
 
 def test_a_document_of_ten_megabytes_is_cut_off(

@@ -92,6 +92,7 @@ def failing_headers() -> dict[str, str]:
         (lambda: None, ""),
         (lambda: "text", "are no dict but of type str"),
         (lambda: {"Authorization": b"Bearer hidden"}, "are no dict of str"),
+        (lambda: {b"Authorization": "Bearer hidden"}, "are no dict of str"),
         (lambda: {"Authorization": "Bearer hidden\n"}, "cannot be sent: 'Authorization'"),
         (lambda: {"": "hidden"}, "cannot be sent: ''"),
     ],

@@ -102,6 +102,13 @@ def test_of_many_keys_with_one_kid_some_are_tried(knock: Knock, publish: Any) ->
     assert_invalid(knock(pairs[-1].named("same").sign()))
 
 
+def test_a_key_published_many_times_is_tried_once(knock: Knock, publish: Any) -> None:
+    """It takes the place of no other key with its kid."""
+    pair, other = keypair("ES256"), keypair("ES256", "other")
+    publish(*[pair.jwk()] * key_set.MOST_TRIED, other.jwk(kid=pair.kid))
+    assert_inside(knock(other.named(pair.kid).sign()))
+
+
 # Tokens without a kid.
 
 
@@ -278,6 +285,9 @@ def test_the_log_says_why_the_key_of_a_token_is_unknown(
     said = caplog.records[-1].getMessage()
     assert "Its kid is 'first', its alg RS256. Published: 'other'." in said
     assert "Not usable: Key 3 (kid 'first'): It is a private key" in said
+    for header in ({}, {"kid": "XX"}):
+        assert_invalid(knock(pair.sign(header=header)), UNKNOWN)
+        assert "Not usable: Key 2: Its kty is 'XX'" in caplog.records[-1].getMessage()
 
 
 def test_many_unusable_keys_are_counted() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +28,7 @@ from tests.tokens.doors import knock as sync_knock
 from tests.tokens.issuer import Issuer, respond
 from tests.tokens.keypairs import KeyPair
 
+from . import ending
 from .conftest import (
     wait_until_fetched,
 )
@@ -200,6 +203,13 @@ def test_an_event_loop_that_ends_early_leaves_nothing_behind(
     wait_until_fetched()
     assert {record.name for record in caplog.records} == {"jti_replay"}
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_process_that_ends_waits_for_no_fetch(issuer: Issuer, first: KeyPair) -> None:
+    """However long the fetch may take, as when a server is stopped."""
+    issuer.answer = issuer.hang
+    command = [sys.executable, "-m", ending.__name__, issuer.url, first.sign()]
+    subprocess.run(command, timeout=60, check=True)
 
 
 def test_concurrent_requests_share_one_fetch(issuer: Issuer, first: KeyPair) -> None:

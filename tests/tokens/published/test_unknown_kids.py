@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,18 @@ def test_a_rotated_key_is_found_by_all_who_name_it_at_once(
         for response in waiting:
             assert_inside(response.result())
     assert issuer.fetches == 2
+
+
+def test_a_refusal_says_the_same_without_another_fetch(
+    knock: Knock, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The keys in hand tell the client and the log the reason, as those just fetched do."""
+    caplog.set_level(logging.INFO, "jti_replay")
+    for _ in range(2):
+        token = keypair("ES384", "first").sign()
+        assert_invalid(knock(token), "The token's algorithm does not fit its key.")
+    assert issuer.fetches == 1
+    assert caplog.text.count("Its alg is ES384, its kid 'first'. Published: 'first'.") == 2
 
 
 def test_a_thousand_unknown_kids_cause_one_fetch(

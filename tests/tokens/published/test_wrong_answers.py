@@ -159,6 +159,9 @@ def test_an_answer_that_is_compressed_unasked_is_read(
         (lambda handler: handler.wfile.write(b"no HTTP\r\n\r\n"), "BadStatusLine"),
         (lambda handler: respond(handler, 200, b"{"), "no JSON"),
         (lambda handler: respond(handler, 200, b"[" * 100_000), "no JSON"),
+        (say(200, b"[]"), "The answer is no JWK Set, or an empty one."),
+        (say(200, b'{"keys": {"first": 1}}'), "The answer is no JWK Set, or an empty one."),
+        (say(200, b'{"keys": []}'), "The answer is no JWK Set, or an empty one."),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_logged(
