@@ -72,11 +72,11 @@ async def _asend_shielded(signal: Signal, arguments: dict[str, Any]) -> None:
         await signal.asend_robust(**arguments)
         if is_raised:
             await _lower(shield)
-    except GeneratorExit:
-        shield.lower()  # The event loop is gone: nothing can be awaited any more.
-        raise
-    except BaseException:
-        await _lower(shield)
+    except BaseException as error:
+        if isinstance(error, GeneratorExit):
+            shield.lower()  # The event loop is gone: nothing can be awaited any more.
+        else:
+            await _lower(shield)
         raise
 
 

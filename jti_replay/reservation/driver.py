@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,12 +15,8 @@ def execute(connection: BaseDatabaseWrapper, sql: str, **options: Any) -> None:
 
     Raises the exceptions of :mod:`django.db`. The options are those of the driver.
     """
-    with connection.wrap_database_errors:
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(sql, **options)
-        finally:
-            cursor.close()
+    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
+        cursor.execute(sql, **options)
 
 
 class Savepoint:

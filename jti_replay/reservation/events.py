@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jti_replay.signals import cache_failed, jti_released, jti_replayed, jti_reserved
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("jti_replay")
 
 
-@dataclass(frozen=True, slots=True)
-class JTIEvent:
+class JTIEvent(NamedTuple):
     """What is known of the jti that an event is about, and of where it came from."""
 
     cache: Cache

@@ -26,8 +26,7 @@ def retention_deadline(expires_at: datetime | int | float | None, floor: float) 
         return expires_at + GRACE  # By far the most common case.
     if expires_at is None:
         return floor
-    deadline = seconds_since_1970("expires_at", expires_at) + GRACE
-    return deadline if deadline > floor else floor
+    return max(floor, seconds_since_1970("expires_at", expires_at) + GRACE)
 
 
 def seconds_since_1970(name: str, value: datetime | float) -> float:
@@ -36,8 +35,15 @@ def seconds_since_1970(name: str, value: datetime | float) -> float:
 
     Raises as :func:`retention_deadline` does; ``name`` is that of the argument.
     """
-    if type(value) is not int and type(value) is not float:
-        value = _numeric_date(name, value)
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ValueError(f"{name} is a naive datetime: give it a time zone.")
+        return max(EARLIEST, min((value - EPOCH).total_seconds(), LATEST))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(
+            f"{name} must be an aware datetime, a number of seconds since 1970 or None, "
+            f"not {type(value).__name__}."
+        )
     # A NaN compares false with everything, so it is refused here too.
     if not EARLIEST <= value < END:
         raise ValueError(f"{name} is not a moment that a datetime can hold.")
@@ -48,16 +54,3 @@ def to_datetime(seconds: float) -> datetime:
     """Return seconds since 1970 as an aware datetime, or the last one that there is."""
     # The seconds that a store adds can lead past year 9999, which no datetime can say.
     return EPOCH + timedelta(seconds=min(seconds, LATEST))
-
-
-def _numeric_date(name: str, value: object) -> float:
-    if isinstance(value, datetime):
-        if value.utcoffset() is None:
-            raise ValueError(f"{name} is a naive datetime: give it a time zone.")
-        return max(EARLIEST, min((value - EPOCH).total_seconds(), LATEST))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(
-            f"{name} must be an aware datetime, a number of seconds since 1970 or None, "
-            f"not {type(value).__name__}."
-        )
-    return value

@@ -46,18 +46,19 @@ class Shield:
     """
 
     def __init__(self) -> None:
-        self.is_raised = False
+        self.is_lowered = False
         self._stack = ExitStack()
 
     def raise_(self) -> bool:
         """Shield the transactions that are open. Return whether there are any."""
-        is_needed = False
-        self.is_raised = True
-        for connection in connections.all(initialized_only=True):
-            if _is_in_transaction(connection):
-                is_needed = True
-                self._stack.enter_context(_shielded(connection, self))
-        return is_needed
+        in_transaction = [
+            connection
+            for connection in connections.all(initialized_only=True)
+            if _is_in_transaction(connection)
+        ]
+        for connection in in_transaction:
+            self._stack.enter_context(_shielded(connection, self))
+        return bool(in_transaction)
 
     def lower(self) -> None:
         """
@@ -66,7 +67,7 @@ class Shield:
         May be called again if a signal handler's exception has interrupted it. What is left
         on a connection then does nothing.
         """
-        self.is_raised = False
+        self.is_lowered = True
         self._stack.close()
 
 
@@ -87,7 +88,7 @@ def _kept_open(connection: Any, shield: Shield) -> Iterator[None]:
     before = {name: own.get(name) for name in ENDING_METHODS}
 
     def call(name: str, *args: Any, **kwargs: Any) -> None:
-        if shield.is_raised:
+        if not shield.is_lowered:
             _refuse_end()
         # What a receiver has wrapped meanwhile is called later, too.
         (before[name] or getattr(type(connection), name).__get__(connection))(*args, **kwargs)
@@ -123,11 +124,13 @@ class _Queries:
 
     def run(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         """Run a query. If it fails, the transaction goes on."""
-        if ENDING.match(str(sql)) and self._shield.is_raised:
-            _refuse_end()
-        if CONTROL.match(str(sql)) or not self._shield.is_raised:
+        if self._shield.is_lowered:
             return execute(sql, params, many, context)
-        if self._connection.needs_rollback and self._is_elsewhere():
+        if ENDING.match(str(sql)):
+            _refuse_end()
+        if CONTROL.match(str(sql)):
+            return execute(sql, params, many, context)
+        if self._is_elsewhere():
             _set(self._connection, self._flags)
         savepoint = Savepoint(self._connection, NAME)
         try:

@@ -40,12 +40,6 @@ ATTRIBUTE = "jti_replay_ledger"
 DJANGO_SAVEPOINT = re.compile(r"s\d+_x\d+")
 """The names that Django gives to savepoints."""
 
-DOOMED = (3, 4)
-"""
-What libpq says of a transaction that can only roll back: a statement of it has failed
-(PQTRANS_INERROR), or the connection is known to be lost (PQTRANS_UNKNOWN).
-"""
-
 
 class Transaction:
     """A transaction of a connection, and whether it is known to have rolled back."""
@@ -60,11 +54,13 @@ class Ledger:
     """The reservations that are bound to the open transaction of a connection, oldest first."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        # The open transaction, or else the next one.
+        self.transaction = Transaction()
+        # What stores have a part of in it.
+        self.participants = Participants()
         self._connection = connection
         self._pid = os.getpid()
-        self._transaction = Transaction()
         self._reservations: list[Reservation] = []
-        self._participants = Participants()
         # How many there were when a savepoint was made: rolling back to it takes the others.
         self._savepoints: dict[str, int] = {}
         # It tells the transaction that holds the oldest reservation from later ones.
@@ -92,19 +88,8 @@ class Ledger:
         if ledger is None:
             ledger = cls(connection)
             setattr(connection, ATTRIBUTE, ledger)
+        ledger._leave_to_parent()
         return ledger
-
-    @property
-    def transaction(self) -> Transaction:
-        """The open transaction, or else the next one."""
-        self._leave_to_parent()
-        return self._transaction
-
-    @property
-    def participants(self) -> Participants:
-        """What stores have a part of in the open transaction."""
-        self._leave_to_parent()
-        return self._participants
 
     def add(self, reservation: Reservation) -> None:
         """
@@ -113,7 +98,6 @@ class Ledger:
         Raises :exc:`~django.db.Error` if the connection is lost or a statement has failed. A
         rollback then releases the reservation only if the connection is lost.
         """
-        self._leave_to_parent()
         if not BoundTransactions.of(reservation).add(self):
             return
         self._reservations.append(reservation)
@@ -127,9 +111,9 @@ class Ledger:
     # What stands in for the methods of the connection.
 
     def _commit(self, original: Callable[[], None]) -> None:
-        self._participants.before_commit()
+        self.participants.before_commit()
         # PostgreSQL answers COMMIT with ROLLBACK, and no error, if a statement has failed.
-        is_doomed = self._is_doomed()
+        is_doomed = self._mark.is_doomed()
         # The others leave the transaction open when a COMMIT fails, so that it can be asked.
         was_open = self.is_open() if self._mark.is_free else self._was_open
         try:
@@ -177,24 +161,19 @@ class Ledger:
     def _savepoint(self, original: Callable[[], str | None]) -> str | None:
         sid = original()
         if sid is not None:
-            self._participants.mark(sid)
-        if sid is not None and self._reservations:
-            self._savepoints[sid] = len(self._reservations)
+            self.participants.mark(sid)
+            if self._reservations:
+                self._savepoints[sid] = len(self._reservations)
         return sid
 
     def _savepoint_rollback(self, original: Callable[[str], None], sid: str) -> None:
         is_allowed = self._is_savepoint_allowed()
         original(sid)  # It fails if the transaction of the savepoint has ended.
-        if not is_allowed:
-            return  # Nothing was done.
-        is_djangos = _is_named_by_django(sid)
-        undo = partial(self._participants.roll_back_to, sid, made_by_django=is_djangos)
-        if sid in self._savepoints or is_djangos:
-            # If it is not known, Django made it when there was no reservation yet. Of a
-            # savepoint that was made in SQL it is not known when that was.
+        # Else nothing was done, or by a savepoint of which it is not known when it was made.
+        if is_allowed and _is_named_by_django(sid):
+            undo = partial(self.participants.roll_back_to, sid)
+            # If it is not known, it was made when there was no reservation yet.
             self._give_back(self._savepoints.get(sid, 0), undo, savepoint=True)
-        else:
-            undo()
 
     def _savepoint_commit(self, original: Callable[[str], None], sid: str) -> None:
         is_allowed = self._is_savepoint_allowed()
@@ -206,7 +185,7 @@ class Ledger:
             self._mark.put_again()
 
     def _set_autocommit(self, original: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-        self._participants.before_commit()
+        self.participants.before_commit()
         original(*args, **kwargs)
         # To some databases this is a COMMIT. What is still open has not been rolled back.
         self._keep()
@@ -214,33 +193,31 @@ class Ledger:
     # What becomes of the reservations.
 
     def _forget(self, first: int = 0) -> None:
-        is_any = len(self._reservations) > first
         del self._reservations[first:]
         if not first:
             self._savepoints.clear()
             self._was_open = self._in_doubt = False
-            if is_any:
-                self._mark.remove()
+            self._mark.remove()
 
     def _end(self, *, rolled_back: bool) -> None:
         if rolled_back:
-            self._transaction.rolled_back = True
-            self._transaction = Transaction()
-            self._give_back(0, self._participants.roll_back, savepoint=False)
+            self.transaction.rolled_back = True
+            self.transaction = Transaction()
+            self._give_back(0, self.participants.roll_back, savepoint=False)
             return
-        if self._reservations and not self._in_doubt:
+        if not self._in_doubt:
             logger.warning(
                 "A transaction on the database %r was ended without Django, by a COMMIT in SQL "
                 "or of the driver, or by DDL. Its rollback is not believed: jtis that are "
                 "bound to it stay reserved until they expire. Leave its end to Django.",
                 self._connection.alias,
             )
-        self._participants.roll_back()  # They may have been undone.
+        self.participants.roll_back()  # They may have been undone.
         self._keep()
 
     def _keep(self) -> None:
-        self._transaction = Transaction()
-        self._participants.leave()
+        self.transaction = Transaction()
+        self.participants.leave()
         self._forget()
 
     def _give_back(self, first: int, undo: Callable[[], None], *, savepoint: bool) -> None:
@@ -267,9 +244,7 @@ class Ledger:
         # After a fork, the transaction and all that is bound to it are still the parent's.
         if self._pid != os.getpid():
             self._pid = os.getpid()
-            self._transaction = Transaction()
-            self._participants.leave()
-            self._forget()
+            self._keep()
 
     def _unless_forked(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def checked(*args: Any, **kwargs: Any) -> Any:
@@ -286,13 +261,6 @@ class Ledger:
         must be about to end. Without a reservation there is no mark that could tell.
         """
         return self._was_open or not self._reservations or self._mark.is_there()
-
-    def _is_doomed(self) -> bool:
-        info = getattr(self._connection.connection, "info", None)
-        return (
-            self._connection.vendor == "postgresql"
-            and getattr(info, "transaction_status", None) in DOOMED
-        )
 
     def _is_savepoint_allowed(self) -> bool:
         return self._connection._savepoint_allowed()  # type: ignore[attr-defined, no-any-return]

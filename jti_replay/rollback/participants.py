@@ -57,15 +57,13 @@ class Participants:
         for participant in tuple(self._list):
             participant.before_commit()
 
-    def roll_back_to(self, sid: str, *, made_by_django: bool) -> None:
+    def roll_back_to(self, sid: str) -> None:
         """
-        Tell those that joined since a savepoint was made.
+        Tell those that joined since Django made a savepoint.
 
-        A savepoint of Django's that is not known is older than all of them. When one was
-        made whose name comes from elsewhere cannot be told.
+        One that is not known is older than all of them.
         """
-        if sid in self._savepoints or made_by_django:
-            self._tell(self._take(self._savepoints.get(sid, 0)), savepoint=True)
+        self._tell(self._take(self._savepoints.get(sid, 0)), savepoint=True)
 
     def roll_back(self) -> None:
         """Tell all of them that the transaction has rolled back."""

@@ -46,6 +46,12 @@ NO_SUCH_SAVEPOINT = 1305
 DEADLOCK = 1213
 """What they answer to the transaction that a deadlock has rolled back (ER_LOCK_DEADLOCK)."""
 
+DOOMED = (3, 4)
+"""
+What libpq says of a transaction that can only roll back: a statement of it has failed
+(PQTRANS_INERROR), or the connection is known to be lost (PQTRANS_UNKNOWN).
+"""
+
 
 class Mark:
     """
@@ -91,6 +97,10 @@ class Mark:
             return False
         return True
 
+    def is_doomed(self) -> bool:
+        """Return whether the driver knows that the transaction can only roll back."""
+        return False
+
 
 class MySQLMark(Mark):
     """
@@ -106,13 +116,13 @@ class MySQLMark(Mark):
 
     def put(self) -> None:
         """Mark the open transaction, and watch the statements that follow."""
-        self._was_lost = False
         # Django takes the last wrapper off when a block of execute_wrapper() ends.
         self.connection.execute_wrappers.insert(0, self._watch)
         super().put()
 
     def remove(self) -> None:
         """Stop watching."""
+        self._was_lost = False
         with suppress(ValueError):
             self.connection.execute_wrappers.remove(self._watch)
 
@@ -132,7 +142,7 @@ class MySQLMark(Mark):
         try:
             return execute(sql, params, many, context)
         except Error as error:
-            if error.args[0] == DEADLOCK and not probe and not self._was_lost:
+            if error.args[0] == DEADLOCK:
                 # All of it has been rolled back, so that nothing was committed. It goes on.
                 self._savepoint.create()
             raise
@@ -179,6 +189,10 @@ class PostgreSQLMark(Mark):
     def is_there(self) -> bool:
         """Return whether the transaction is open, or was open until the connection was lost."""
         return self._reported() == self._value
+
+    def is_doomed(self) -> bool:
+        """Return whether a statement has failed, or the connection is known to be lost."""
+        return self._driver is not None and self._driver.info.transaction_status in DOOMED
 
     def _reported(self) -> str | None:
         try:

@@ -19,6 +19,7 @@ from jti_replay.backends.base import BaseReplayCache
 from jti_replay.conf import forks
 from jti_replay.decorators import reserve_jti
 from jti_replay.kinds.bearer import Bearer
+from jti_replay.profiles.rules import DEFAULT_LEEWAY, DEFAULT_MAX_LIFETIME
 from jti_replay.reservation.cold_start import WINDOW, earliest_use, refuse_cold_start
 from jti_replay.signals import cache_failed
 from tests.checks.configurations import cache, found
@@ -86,6 +87,11 @@ def test_a_jti_of_unknown_age_is_refused_for_an_hour(reserve: Callable[..., Any]
     with pytest.raises(ColdStart) as caught:
         reserve("a")
     assert 3600 < caught.value.retry_after <= WINDOW
+
+
+def test_that_hour_is_as_long_as_a_token_is_accepted_by_default() -> None:
+    """A token may be as old as its longest lifetime, on clocks that differ at both ends."""
+    assert WINDOW == DEFAULT_MAX_LIFETIME + 2 * DEFAULT_LEEWAY == 3660
 
 
 @pytest.mark.usefixtures("cold")

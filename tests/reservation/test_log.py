@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from jti_replay import CacheError, CacheFull, replay_cache
+from jti_replay.signals import jti_replayed
 from tests.reservation.names import DIGEST, JTI, NAMESPACE
+from tests.rollback.signals import connected
 
 pytestmark = pytest.mark.usefixtures("cache_of_two")
 
@@ -45,6 +47,20 @@ def test_a_replay_is_a_warning(call: Call, caplog: pytest.LogCaptureFixture) -> 
     assert_names_it_safely(record.getMessage())
     assert r"profile='c\ni'" in record.getMessage()
     assert "'default'" in record.getMessage()
+
+
+def test_a_replay_that_is_signalled_is_logged_too(
+    call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Receivers do not replace the log."""
+
+    def receiver(**kwargs: Any) -> None:
+        """Do nothing."""
+
+    replay_cache.reserve(JTI, namespace=NAMESPACE)
+    with connected(jti_replayed, receiver):
+        call(replay_cache, "reserve", JTI, namespace=NAMESPACE)
+    assert_names_it_safely(only_record(caplog).getMessage())
 
 
 @pytest.mark.parametrize("operation", ["reserve", "release"])

@@ -12,7 +12,7 @@ from django.test import Client
 
 from jti_replay import release_on_rollback, replay_caches
 from jti_replay.decorators import reserve_jti
-from jti_replay.signals import cache_failed, jti_released
+from jti_replay.signals import cache_failed, jti_released, transaction_rolled_back
 from tests.rollback.blocks import failing_block
 from tests.rollback.signals import connected
 from tests.rollback.tokens import PROFILE, bearer, new_token
@@ -73,6 +73,28 @@ def test_its_jtis_stay_reserved_and_those_of_another_cache_come_back(
     assert connections[using].get_autocommit()
     redis.start()
     assert replay_caches["shared"].reserve("0") is None
+
+
+def test_a_receiver_that_fails_does_not_let_it_be_told_twice(
+    using: str, redis: RedisProcess
+) -> None:
+    """A release is made up for only if it was not tried to its end."""
+    failed = []
+
+    def failed_receiver(**kwargs: Any) -> None:
+        failed.append(kwargs["reservation"].jti)
+
+    def bad_receiver(**kwargs: Any) -> NoReturn:
+        raise WorkFailed
+
+    with (
+        connected(cache_failed, failed_receiver),
+        connected(transaction_rolled_back, bad_receiver),
+        failing_block(using),
+    ):
+        assert release_on_rollback(replay_caches["shared"].reserve("a"), using)
+        redis.stop()
+    assert failed == ["a"]
 
 
 def test_the_view_fails_with_its_own_error(

@@ -54,8 +54,9 @@ def test_a_serialization_failure_at_commit_gives_the_token_back(
 
 
 def test_a_connection_lost_at_commit_leaves_the_token_used_up(
-    postgres_attempt: Attempt, other_session: Any
+    postgres_attempt: Attempt, other_session: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The loss is to blame, and not a COMMIT without Django."""
     attempt = postgres_attempt
 
     def work(reservation: Reservation) -> None:
@@ -64,6 +65,7 @@ def test_a_connection_lost_at_commit_leaves_the_token_used_up(
 
     assert isinstance(attempt.run(work), OperationalError)
     assert not attempt.was_released()
+    assert "ended without Django" not in caplog.text
 
 
 def test_a_commit_whose_reply_was_lost_leaves_the_token_used_up(

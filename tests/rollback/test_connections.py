@@ -217,8 +217,9 @@ class TestManualTransactions(ManualTransactions):
 
 @pytest.mark.parametrize("using", ["default", "memory"])
 def test_to_turn_autocommit_on_is_a_commit_in_sqlite_and_keeps(
-    using: str, transactional_db: None
+    using: str, transactional_db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It is one of Django's, which the log does not complain of."""
     transaction.set_autocommit(False, using)
     assert release_on_rollback(replay_cache.reserve("a"), using)
     Work.objects.using(using).create(name="work")
@@ -226,6 +227,7 @@ def test_to_turn_autocommit_on_is_a_commit_in_sqlite_and_keeps(
     transaction.rollback(using)
     assert Work.objects.using(using).exists()
     assert replay_cache.reserve("a") is None
+    assert "ended without Django" not in caplog.text
 
 
 def test_a_connection_closed_in_a_manual_transaction_gives_back(postgres: str) -> None:

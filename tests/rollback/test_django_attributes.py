@@ -13,7 +13,7 @@ import pytest
 from django.db import DatabaseError, Error, InterfaceError, connections, transaction
 from django.test import TestCase
 
-from jti_replay.rollback import ledger
+from jti_replay.rollback import ledger, transaction_marks
 from jti_replay.rollback.transaction_marks import PostgreSQLMark
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -236,7 +236,7 @@ def test_errors() -> None:
 def test_transaction_status_of_psycopg(postgres: str) -> None:
     connection = connections[postgres]
     with transaction.atomic(postgres):
-        assert connection.connection.info.transaction_status not in ledger.DOOMED
+        assert connection.connection.info.transaction_status not in transaction_marks.DOOMED
         with pytest.raises(DatabaseError):
             connection.cursor().execute("SELECT 1 FROM no_such_table")
         assert connection.connection.info.transaction_status == 3

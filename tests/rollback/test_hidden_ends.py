@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import connections, transaction
@@ -18,9 +18,12 @@ from tests.rollback.hidden_ends import (
     FOLLOWED_BY,
     WAYS,
     more_work,
+    raises,
+    set_rollback,
     work_with_hidden_end,
 )
 from tests.rollback.sessions import terminate
+from tests.rollback.test_savepoints import make_savepoint
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
@@ -100,6 +103,61 @@ def test_a_hidden_commit_in_a_savepoint_uses_the_token_up(
         work_with_hidden_end(attempt, way[1], more_work)(reservation)
     connections[way[0]].close()
     assert attempt.stored()
+    assert replay_cache.reserve("a") is None
+
+
+def test_an_interrupted_rollback_does_not_hide_it(
+    way: tuple[str, str], make_attempt: Callable[..., Attempt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler may raise when the rollback of a later transaction is done."""
+    connection = connections[way[0]]
+    rollback = connection._rollback
+    attempt = make_attempt(way[0], "decorator")
+
+    def interrupted_rollback() -> NoReturn:
+        rollback()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connection, "_rollback", interrupted_rollback)
+    error = attempt.run(work_with_hidden_end(attempt, way[1], set_rollback))
+    assert isinstance(error, KeyboardInterrupt)
+    monkeypatch.undo()
+    connection.close()
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+def test_a_savepoint_in_sql_does_not_hide_it(
+    way: tuple[str, str], make_attempt: Callable[..., Attempt]
+) -> None:
+    """It may be one of a later transaction."""
+    attempt = make_attempt(way[0], "decorator")
+
+    def savepoint(attempt: Attempt) -> None:
+        connections[way[0]].cursor().execute("SAVEPOINT mine")
+        transaction.savepoint_commit("mine", way[0])
+
+    attempt.run(work_with_hidden_end(attempt, way[1], savepoint, raises))
+    connections[way[0]].close()
+    assert attempt.stored()
+    assert not attempt.was_released()
+
+
+@pytest.mark.parametrize("using", ["default", "memory"])
+def test_a_savepoint_that_sqlite_ignores_does_not_hide_it(using: str) -> None:
+    """Without a block there are no savepoints to commit, and nothing is proved by one."""
+    transaction.set_autocommit(False, using)
+    try:
+        with transaction.atomic(using):
+            savepoint = make_savepoint(using)
+            assert release_on_rollback(replay_cache.reserve("a"), using)
+            Work.objects.using(using).create(name="work")
+        connections[using].cursor().execute("COMMIT")
+        transaction.savepoint_commit(savepoint, using)
+        transaction.rollback(using)
+    finally:
+        transaction.set_autocommit(True, using)
+    assert Work.objects.using(using).exists()
     assert replay_cache.reserve("a") is None
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -10,6 +13,8 @@ from asgiref.sync import async_to_sync
 from django.db import connection, connections, transaction
 
 from jti_replay import release_on_rollback, replay_cache, signals
+from jti_replay.reservation.shield import Shield
+from tests.models import Work
 from tests.rollback.signals import connected
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -17,6 +22,10 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 
 def interrupt(**kwargs: Any) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def receive(**kwargs: Any) -> None:
+    """Do nothing."""
 
 
 def test_an_interrupted_receiver_leaves_the_transaction(using: str) -> None:
@@ -50,6 +59,54 @@ def test_an_interruption_after_the_receivers_leaves_the_transaction(using: str) 
         assert not database.execute_wrappers
         assert vars(database).get("commit") is commit
         assert replay_cache.reserve("a")
+
+
+def test_what_is_left_of_a_shield_does_nothing(using: str) -> None:
+    """A signal handler may keep it from being taken off a connection."""
+    database: Any = connections[using]
+
+    class Interrupting(list[Any]):
+        """The wrappers of a connection. A signal comes before one is taken away."""
+
+        def pop(self, *args: Any) -> NoReturn:
+            raise KeyboardInterrupt
+
+    def receiver(**kwargs: Any) -> None:
+        database.execute_wrappers = Interrupting(database.execute_wrappers)
+
+    with connected(signals.jti_reserved, receiver), transaction.atomic(using):
+        with pytest.raises(KeyboardInterrupt):
+            replay_cache.reserve("a")
+        assert database.execute_wrappers
+        assert database.cursor().execute("SELECT 1").fetchone() == (1,)
+        database.cursor().execute("ROLLBACK")
+        database.execute_wrappers = []
+        transaction.set_rollback(True, using=using)
+
+
+def test_an_interruption_before_the_shield_is_lowered_lets_the_block_end(using: str) -> None:
+    """A signal handler that raises as the lowering begins does not keep the shield up."""
+    tracing = sys.gettrace()
+
+    def strike(frame: FrameType, event: str, argument: Any) -> None:
+        if frame.f_code is Shield.lower.__code__:
+            sys.settrace(tracing)
+            raise KeyboardInterrupt
+
+    with connected(signals.jti_reserved, receive), pytest.raises(KeyboardInterrupt):
+        work_and_reserve(using, strike)
+    sys.settrace(tracing)  # Python takes one off that raises.
+    assert not connections[using].execute_wrappers
+    assert not Work.objects.using(using).exists()
+    assert replay_cache.reserve("a")
+
+
+def work_and_reserve(using: str, trace: Callable[..., None]) -> None:
+    """Reserve in an atomic() block, and let a function trace the calls meanwhile."""
+    with transaction.atomic(using):
+        Work.objects.using(using).create(name="work")
+        sys.settrace(trace)
+        replay_cache.reserve("a")
 
 
 def test_an_interrupted_receiver_does_not_stop_the_release(using: str) -> None:

@@ -14,6 +14,7 @@ from jti_replay.signals import transaction_rolled_back
 from tests.models import Work
 from tests.rollback.attempts import Attempt
 from tests.rollback.blocks import failing_block
+from tests.rollback.broken_commits import interrupt
 from tests.rollback.sessions import terminate
 from tests.rollback.signals import connected
 
@@ -61,6 +62,77 @@ def test_a_doubt_is_over_with_its_transaction(postgres: str, other_session: Any)
         connection.close()
     assert replay_cache.reserve("a") is None
     assert replay_cache.reserve("b")
+
+
+@pytest.mark.parametrize("is_committed", [False, True], ids=["closed", "hidden COMMIT"])
+def test_a_connection_begins_without_a_doubt(fresh_connection: Any, is_committed: bool) -> None:
+    """The first transaction that holds a reservation ends like any other."""
+    with transaction.atomic():
+        assert release_on_rollback(replay_cache.reserve("a"))
+        if is_committed:
+            fresh_connection.cursor().execute("COMMIT")
+        fresh_connection.close()
+    assert (replay_cache.reserve("a") is None) is is_committed
+
+
+@pytest.mark.parametrize("happened", [False, True], ids=["before", "after"])
+def test_an_interrupted_commit_of_a_manual_transaction_keeps(
+    using: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    happened: bool,
+) -> None:
+    """Its outcome is unknown, so that a rollback that follows releases and blames nothing."""
+    transaction.set_autocommit(False, using)
+    try:
+        assert release_on_rollback(replay_cache.reserve("a"), using)
+        with monkeypatch.context() as patch:
+            interrupt(patch, using, KeyboardInterrupt, happened=happened)
+            with pytest.raises(KeyboardInterrupt):
+                transaction.commit(using)
+        transaction.rollback(using)
+    finally:
+        transaction.set_autocommit(True, using)
+    assert replay_cache.reserve("a") is None
+    assert "ended without Django" not in caplog.text
+
+
+@pytest.mark.parametrize("using", ["default", "postgres"], indirect=True)
+def test_a_rollback_that_fails_leaves_it_to_the_close(
+    using: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django closes the connection then, which takes the work along."""
+
+    def fail() -> NoReturn:
+        raise OperationalError
+
+    with monkeypatch.context() as patch, transaction.atomic(using):
+        assert release_on_rollback(replay_cache.reserve("a"), using)
+        Work.objects.using(using).create(name="work")
+        patch.setattr(connections[using], "_rollback", fail)
+        transaction.set_rollback(True, using=using)
+    assert not Work.objects.using(using).exists()
+    assert replay_cache.reserve("a")
+
+
+def test_a_rollback_with_nothing_bound_is_believed(
+    using: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is no mark that could be missing."""
+    with failing_block(using):
+        assert release_on_rollback(replay_cache.reserve("a"), using)
+    with failing_block(using):
+        Work.objects.using(using).create(name="work")
+    assert "ended without Django" not in caplog.text
+
+
+def test_a_commit_of_a_closed_connection_is_nothing(using: str) -> None:
+    """Django does nothing then, and no reservation is asked about."""
+    with failing_block(using):
+        assert release_on_rollback(replay_cache.reserve("a"), using)
+    connections[using].close()
+    connections[using].commit()
+    assert replay_cache.reserve("a")
 
 
 def test_a_refused_commit_leaves_no_doubt(make_attempt: Callable[..., Attempt]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -129,6 +130,30 @@ def test_names_of_savepoints_that_clean_savepoints_lets_recur_are_told_apart(
         assert not is_reserved("later")
         assert is_reserved("between")
     assert is_reserved("between")
+
+
+def test_names_of_savepoints_may_recur_in_a_later_transaction(using: str) -> None:
+    """What is known of a savepoint ends with its transaction."""
+    with transaction.atomic(using):
+        reserve("earlier", using)
+        transaction.clean_savepoints(using)
+        first = make_savepoint(using)
+    with transaction.atomic(using):
+        transaction.clean_savepoints(using)
+        assert make_savepoint(using) == first
+        reserve("later", using)
+        transaction.savepoint_rollback(first, using)
+        assert not is_reserved("later")
+    assert is_reserved("earlier")
+
+
+@pytest.mark.parametrize("savepoint", [False, True], ids=["transaction", "savepoint"])
+def test_a_rollback_gives_back_all_that_was_reserved(using: str, savepoint: bool) -> None:
+    """One transaction, or one savepoint, may hold several reservations."""
+    with transaction.atomic(using) if savepoint else nullcontext(), failing_block(using):
+        for jti in "012":
+            reserve(jti, using)
+    assert not any(is_reserved(jti) for jti in "012")
 
 
 def test_a_reservation_bound_twice_stands_with_the_outer_one(using: str) -> None:

@@ -65,6 +65,20 @@ def test_a_rollback_is_told_like_that_of_any_other_cache(
     assert not is_reserved("a")
 
 
+def test_a_release_by_digest_is_told_with_that_digest(using: str) -> None:
+    """Operators know no more of a jti."""
+    told: list[str] = []
+
+    def receiver(**kwargs: Any) -> None:
+        told.append(kwargs["digest"])
+
+    cache: Any = replay_cache
+    reservation = reserve("a")
+    with connected(jti_released, receiver):
+        assert cache.release_digest(cache.key("", "a").digest, "")
+    assert told == [reservation.digest]
+
+
 def test_a_rollback_needs_no_second_connection(using: str) -> None:
     connections[using].ensure_connection()
     made: list[Any] = []

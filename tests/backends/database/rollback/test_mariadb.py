@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.db import Error, OperationalError, connections, transaction
@@ -76,7 +76,12 @@ def test_a_lost_connection_does_not_hide_it(
 
 def kill(attempt: Attempt) -> None:
     """End the session of the connection, which does not notice yet."""
-    connection = connections[attempt.using]
+    kill_session(attempt.using)
+
+
+def kill_session(using: str) -> None:
+    """End the session of a connection, which does not notice yet."""
+    connection = connections[using]
     other = connection.copy()
     with other.cursor() as cursor:
         cursor.execute(f"KILL {connection.connection.thread_id()}")
@@ -173,6 +178,75 @@ def test_a_connection_lost_at_commit_uses_the_token_up(attempt: Attempt) -> None
     assert isinstance(attempt.run(work), Error)
     connections[attempt.using].close()
     assert not attempt.was_released()
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_a_lost_rollback_is_told_by_the_close(
+    mariadb: str, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    """Django closes a connection whose ROLLBACK fails. The server rolls back then."""
+    connection = connections[mariadb]
+
+    def fail() -> NoReturn:
+        raise OperationalError
+
+    with monkeypatch.context() as patch, transaction.atomic(mariadb):
+        assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+        Work.objects.using(mariadb).create(name="work")
+        if is_committed:
+            connection.connection.commit()
+        patch.setattr(connection, "_rollback", fail)
+        transaction.set_rollback(True, using=mariadb)
+    assert Work.objects.using(mariadb).exists() is is_committed
+    assert (replay_cache.reserve("a") is None) is is_committed
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["after a hidden COMMIT", "first"])
+def test_a_transaction_is_watched_for_itself(mariadb: str, is_new: bool) -> None:
+    """A transaction is believed that is the first one, or follows one that was not."""
+    former = connections[mariadb]
+    connections[mariadb] = former.copy()
+    try:
+        if not is_new:
+            with failing_block(mariadb):
+                assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+                WAYS["mysql"]["SQL"](connections[mariadb].cursor())
+        with failing_block(mariadb):
+            assert release_on_rollback(replay_cache.reserve("b"), mariadb)
+    finally:
+        connections[mariadb].close()
+        connections[mariadb] = former
+    assert replay_cache.reserve("b")
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["commits", "rolls back"])
+def test_statements_are_watched_in_the_transaction_alone(mariadb: str, fails: bool) -> None:
+    """Those that follow its end cost what they did before."""
+    with transaction.atomic(mariadb):
+        assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+        assert connections[mariadb].execute_wrappers
+        transaction.set_rollback(fails, using=mariadb)
+    assert not connections[mariadb].execute_wrappers
+
+
+def test_a_block_of_execute_wrapper_ends_as_it_began(mariadb: str) -> None:
+    """What the project has put around its queries goes, and the watch goes on."""
+    connection = connections[mariadb]
+    seen: list[str] = []
+
+    def note(execute: Any, sql: Any, *args: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *args)
+
+    with failing_block(mariadb):
+        with connection.execute_wrapper(note), connection.execute_wrapper(note):
+            assert release_on_rollback(replay_cache.reserve("a"), mariadb)
+        Work.objects.using(mariadb).create(name="work")
+        WAYS["mysql"]["SQL"](connection.cursor())
+        kill_session(mariadb)
+    connection.close()
+    assert not seen
+    assert replay_cache.reserve("a") is None
 
 
 LOCK = "SELECT id FROM tests_work WHERE name = %s FOR UPDATE"
