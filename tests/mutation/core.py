@@ -14,7 +14,12 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/rollback",
     ),
     "jti_replay/rollback": ("tests/rollback", "tests/decorator", "tests/backends/database"),
-    "jti_replay/reservation": ("tests/reservation", "tests/backends", "tests/decorator"),
+    "jti_replay/reservation": (
+        "tests/reservation",
+        "tests/rollback",
+        "tests/backends",
+        "tests/decorator",
+    ),
     "jti_replay/steps.py": ("tests/test_steps.py", "tests/backends", "tests/decorator"),
     "jti_replay/backends/base.py": ("tests/backends", "tests/decorator"),
     "jti_replay/backends/redis/scripts.py": ("tests/backends/redis",),
