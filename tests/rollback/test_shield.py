@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -321,3 +321,14 @@ def test_manual_transactions_are_shielded_too(using: str, doom: Callable[[str], 
     finally:
         transaction.set_autocommit(True, using)
     assert Work.objects.using(using).filter(name__in=["before", "after"]).count() == 2
+
+
+def test_a_connection_to_which_nothing_is_bound_is_left_as_it_was() -> None:
+    """Its methods are again those of its class."""
+    fresh = connections.create_connection("default")
+    mark = receiving(signals.jti_reserved, partial(by_mark, "default"))
+    with pytest.MonkeyPatch.context() as patch, closing(fresh):
+        patch.setattr(connections._connections, "default", fresh)
+        with transaction.atomic(), mark:
+            assert replay_cache.reserve("a")
+            assert not {"close", "commit", "rollback", "set_autocommit"} & vars(fresh).keys()
