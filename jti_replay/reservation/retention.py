@@ -39,7 +39,7 @@ def seconds_since_1970(name: str, value: datetime | float) -> float:
         if value.utcoffset() is None:
             raise ValueError(f"{name} is a naive datetime: give it a time zone.")
         return max(EARLIEST, min((value - EPOCH).total_seconds(), LATEST))
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(
             f"{name} must be an aware datetime, a number of seconds since 1970 or None, "
             f"not {type(value).__name__}."

@@ -61,6 +61,8 @@ def check_audience(claims: Mapping[str, Any], rules: TokenRules) -> None:
             detail=f"AUDIENCE accepts {listed(audiences)}.",
         )
     aud = claims["aud"]
+    if aud in audiences:
+        return
     named = [aud] if isinstance(aud, str) else aud
     if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
         raise TokenInvalid(
@@ -185,7 +187,7 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims[name]
     # Lenient readers take "1700000000", true and 1e300 for times. They are no NumericDate
     # that any issuer means, and the last one no clock can reach. Sums of large ones overflow.
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TokenInvalid(
             f"The claim {name} is not a number of seconds.",
             claim=name,

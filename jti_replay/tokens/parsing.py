@@ -94,7 +94,7 @@ def _decode(name: str, segment: bytes) -> bytes:
         raise malformed(f"Its {name} is no base64url.") from error
     if (
         encoded.translate(None, BASE64URL)
-        or segment not in (encoded, encoded + padding)
+        or (segment != encoded and segment != encoded + padding)
         or b2a_base64(decoded, newline=False) != base64
     ):
         # Two texts must not mean one token.

@@ -79,12 +79,12 @@ class InMemoryCache(BaseReplayCache):
         Reserve as the base class does, a new jti in fewer calls.
 
         Calls from function to function are the greater part of the cost. All but a new jti
-        of a known namespace, with an ``exp``, begins again in the base class, and comes to
-        :meth:`add`. Values of a wrong type go that way, too: the base class refuses them.
+        of a known namespace begins again in the base class, and comes to :meth:`add`. Values
+        of a wrong type go that way, too: the base class refuses them.
         """
         if (
             jti
-            and (type(expires_at) is int or type(expires_at) is float)
+            and (type(expires_at) is int or type(expires_at) is float or expires_at is None)
             and not jti_reserved.receivers
         ):
             reservation = Reservation()
@@ -95,7 +95,7 @@ class InMemoryCache(BaseReplayCache):
             now = time.time()
             floor = now + self.ttl
             try:
-                deadline = expires_at + GRACE
+                deadline = floor if expires_at is None else expires_at + GRACE
                 if not floor < deadline < END:
                     deadline = retention_deadline(expires_at, floor)
                 entry = self._table.add(hash(self._prefixes[namespace] + jti), deadline, now)
