@@ -47,8 +47,8 @@ def render_summary(results: Mapping[str, Any], document: Path = README) -> None:
         f"entry (LocMemCache: {size[LOCMEM]:.0f}), and never stops to grow or to sweep. A "
         "reserve in Redis is one round trip, and takes "
         f"{redis['reserve'][RESERVE]['ratio']:.2f} times the raw `SET`. To a request that "
-        "verifies its token with PyJWT anyway, the decorator with the in-memory cache adds at "
-        f"most {max(0, 100 * added):.1f}%.",
+        "verifies its bearer token with PyJWT anyway, the decorator with the in-memory cache "
+        f"adds at most {max(0, 100 * added):.1f}%.",
     )
 
 

@@ -1,7 +1,7 @@
 """
 Mutation testing: whether a test fails when a line of the core is changed.
 
-    tox -e mutation                                     the core: one or two hours
+    tox -e mutation                                     the core: some hours
     tox -e mutation -- jti_replay/reservation           a package, or a module
     tox -e mutation -- --sample 100 jti_replay/tokens   some mutants, picked at random
     tox -e mutation -- --again report.txt               those alone that a report names

@@ -66,9 +66,14 @@ def test_sessions_are_watched_whatever_their_default(
     assert (replay_cache.reserve("a") is None) is is_committed
 
 
-def test_a_driver_may_prepare_every_statement(postgres: str) -> None:
+def test_a_driver_may_prepare_every_statement(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mark needs no prepared statement, which holds one command only."""
     connection = connections[postgres]
+    connection.close()
+    options = connection.settings_dict["OPTIONS"] | {"server_side_binding": True}
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
     connection.ensure_connection()
     connection.connection.prepare_threshold = 0
     with failing_block(postgres):

@@ -86,6 +86,7 @@ class InMemoryCache(BaseReplayCache):
             jti
             and (type(expires_at) is int or type(expires_at) is float or expires_at is None)
             and not jti_reserved.receivers
+            and self._prefixes
         ):
             reservation = Reservation()
             reservation._cache = self

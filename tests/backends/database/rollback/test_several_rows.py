@@ -9,18 +9,13 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from jti_replay import Reservation, replay_cache
+from jti_replay import replay_cache
 from jti_replay.rollback.ledger import Ledger
+from tests.backends.database.rollback.test_bound import reserve
 from tests.rollback.blocks import failing_block
 from tests.rollback.test_savepoints import make_savepoint
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
-
-
-def reserve(jti: str) -> Reservation:
-    reservation = replay_cache.reserve(jti)
-    assert reservation
-    return reservation
 
 
 def test_rows_of_an_earlier_transaction_are_older(using: str) -> None:
