@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Hashable, Iterator, Mapping
@@ -18,18 +19,21 @@ from jti_replay.exceptions import CacheError
 from jti_replay.reservation import Reservation
 from jti_replay.reservation.cold_start import refuse_cold_start
 from jti_replay.reservation.key import JTIKey
-from jti_replay.reservation.retention import END, GRACE, retention_deadline
+from jti_replay.reservation.retention import GRACE, LATEST
 from jti_replay.signals import cache_failed, jti_replayed, jti_reserved
 
 from .claims import Claims
 from .diagnosis import examine_memory
-from .keyed_digest import DIGEST_SIZE, keyed_digest
+from .keyed_digest import DIGEST_SIZE, SiphashDigest, keyed_digest
 from .table import Table
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from django.http import HttpRequest
+
+WHOLE_GRACE = math.ceil(GRACE)
+"""Seconds, for an exp that is whole, too."""
 
 DEFAULT_MAX_ENTRIES = 1_000_000
 
@@ -51,12 +55,15 @@ class InMemoryCache(BaseReplayCache):
         super().__init__(alias, params)
         self.max_entries: int = self.options.get("max_entries", DEFAULT_MAX_ENTRIES)
         self.capacity = self.max_entries
-        self._digest = keyed_digest()
-        # Empty where each reserve takes the long way.
-        is_usual = not self.refuses_cold_start and type(self).add is InMemoryCache.add
-        self._prefixes = self._digest.prefixes if is_usual else {}
+        digest = self._digest = keyed_digest()
+        self._prefixes = digest.prefixes if isinstance(digest, SiphashDigest) else {}
+        self._has_shortcut = (
+            isinstance(digest, SiphashDigest)
+            and not self.refuses_cold_start
+            and type(self).add is InMemoryCache.add
+        )
         self._made_at = time.time()
-        self._table = Table(1 if self.check() else self.max_entries, self._made_at)
+        self._table = Table(1 if self.check() else self.max_entries, self._made_at, self.ttl)
         self._claims = Claims(self._table)
         self._lock = self._table.lock
 
@@ -79,28 +86,25 @@ class InMemoryCache(BaseReplayCache):
         Reserve as the base class does, a new jti in fewer calls.
 
         Calls from function to function are the greater part of the cost. All but a new jti
-        of a known namespace begins again in the base class, and comes to :meth:`add`. Values
-        of a wrong type go that way, too: the base class refuses them.
+        of a known namespace begins again in the base class, and comes to :meth:`add`. Wrong
+        values go that way, too: the base class refuses them.
         """
-        if (
-            jti
-            and (type(expires_at) is int or type(expires_at) is float or expires_at is None)
-            and not jti_reserved.receivers
-            and self._prefixes
-        ):
+        if jti and not jti_reserved.receivers and self._has_shortcut:
             reservation = Reservation()
             reservation._cache = self
             reservation._jti = jti
             reservation._namespace = namespace
             reservation._origin = None if request is None else (weakref.ref(request), profile)
             now = time.time()
-            floor = now + self.ttl
+            ttl = self.ttl
             try:
-                deadline = floor if expires_at is None else expires_at + GRACE
-                if not floor < deadline < END:
-                    deadline = retention_deadline(expires_at, floor)
-                entry = self._table.add(hash(self._prefixes[namespace] + jti), deadline, now)
-            except (CacheError, LookupError, OverflowError, TypeError):
+                if type(expires_at) is int:
+                    expiry = expires_at + WHOLE_GRACE
+                else:
+                    expiry = ceil_expiry(expires_at, now + ttl)
+                digest = hash(self._prefixes[namespace] + jti)
+                entry = self._table.add(digest, expiry, now, ttl)
+            except (CacheError, LookupError, OverflowError, TypeError, ValueError):
                 entry = None
             if entry is not None:
                 reservation._entry = entry
@@ -145,7 +149,8 @@ class InMemoryCache(BaseReplayCache):
 
     def add(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Remember a key for as many whole seconds as its deadline asks for."""
-        return self._table.add(number_of(key.digest), deadline, time.time())
+        expiry = math.ceil(min(deadline, LATEST))
+        return self._table.add(number_of(key.digest), expiry, time.time(), 0)
 
     async def aadd(self, key: JTIKey, deadline: float) -> tuple[Hashable, float] | None:
         """Async version of :meth:`add`. It never waits, so it needs no thread."""
@@ -212,6 +217,15 @@ class InMemoryCache(BaseReplayCache):
                 id="jti_replay.E014",
             )
         ]
+
+
+def ceil_expiry(expires_at: object, floor: float) -> int:
+    """Return the second in which a jti may be forgotten whose token has no whole exp."""
+    if expires_at is None:
+        return math.ceil(floor)
+    if type(expires_at) is float:
+        return math.ceil(expires_at + GRACE)
+    raise TypeError
 
 
 def number_of(digest: bytes) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
 
@@ -24,13 +23,6 @@ MAX_NAMESPACES = 1024
 
 class KeyedDigest(Protocol):
     """Computes the digest of a (namespace, jti) pair. No two pairs feed it the same input."""
-
-    @property
-    def prefixes(self) -> Mapping[str, str]:
-        """
-        By namespace, the prefix for callers that compute ``hash(prefix + jti)`` themselves.
-        The digest in a namespace that is missing here takes a call.
-        """
 
     def __call__(self, namespace: str, jti: str) -> int:
         """Return the digest of a pair, a signed integer."""
@@ -53,6 +45,9 @@ class SiphashDigest:
     as long for each namespace, so that where it ends is clear. As it is ASCII, it also tells
     apart texts that are equal byte by byte in memory, where a character may take one, two or
     four of them.
+
+    A caller may compute ``hash(prefixes[namespace] + jti)`` itself for a namespace that is in
+    :attr:`prefixes`.
     """
 
     def __init__(self) -> None:
@@ -73,8 +68,6 @@ class SiphashDigest:
 
 class Blake2Digest:
     """A digest function made of keyed BLAKE2b (RFC 7693)."""
-
-    prefixes: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self._key = os.urandom(32)

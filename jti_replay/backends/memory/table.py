@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from jti_replay.conf.forks import new_lock
 from jti_replay.exceptions import CacheError, CacheFull
+from jti_replay.reservation.retention import EARLIEST, LATEST
 
 from . import records
 from .records import DIGEST_OFFSET, LARGE_CELL, LAST_EXPIRY, RECORD_SIZE, pack
@@ -31,8 +32,12 @@ because each add looks through a cell and copies it.
 
 MAX_CELLS = 1 << 20
 
-LAST = float(LAST_EXPIRY)
-"""A float, as deadlines are: to compare them with an int takes longer."""
+SPAN = 4096
+SECONDS = 2 * SPAN
+"""
+Seconds whose entries are counted in a list, which is quicker than a dict. At least ``SPAN`` of
+them are ahead: more than an hour, for which most tokens are good.
+"""
 
 FULL = (
     "The replay cache holds {} live entries, which is all that OPTIONS['max_entries'] allows."
@@ -41,7 +46,8 @@ FULL = (
 
 class Table:
     """
-    Digests, each kept until a second. At most ``capacity`` of them are live.
+    Digests, each kept until a second. At most ``capacity`` of them are live. ``ttl`` is what
+    most calls of :meth:`add` say, in seconds.
 
     If the wall clock is set back, an entry may have been forgotten whose token is in force
     again. What would expire no later than such an entry is then refused, until the clock has
@@ -51,22 +57,25 @@ class Table:
     or a weakref callback, raises :exc:`~jti_replay.CacheError`.
     """
 
-    def __init__(self, capacity: int, now: float) -> None:
+    def __init__(self, capacity: int, now: float, ttl: float = 0) -> None:
         self.lock = new_lock()
         bits = max(1, capacity // RECORDS_PER_CELL).bit_length() - 1
         number = min(MAX_CELLS, 1 << bits)
         self._mask = number - 1
         self._cells = [b""] * number
         self._capacity = self._room = capacity
-        # Live entries by the second of their expiry.
-        self._counts: dict[int, int] = defaultdict(int)
+        self._ttl = math.ceil(ttl)
         self._serial = records.first_serial()
+        # Live entries by the second of their expiry: in a list for the seconds from _origin on,
+        # in a dict for others. One that is in the dict stays there when its second is near.
+        self._origin = self._second = math.floor(now)
+        self._soon = [0] * SECONDS
+        self._later: defaultdict[int, int] = defaultdict(int)
         self._forgotten = 0  # The latest second whose entries have been forgotten.
-        self._second = math.floor(now)
         self._set_clock(now)
 
-    def add(self, digest: int, deadline: float, now: float) -> tuple[bytes, int] | None:
-        """Return the record of a new entry and its expiry. None if the digest is held."""
+    def add(self, digest: int, expiry: int, now: float, ttl: float) -> tuple[bytes, int] | None:
+        """Return a new entry, kept for ``ttl`` at least. None if the digest is held."""
         place = digest & self._mask
         cells, lock = self._cells, self.lock
         added = None
@@ -77,15 +86,18 @@ class Table:
             lock.acquire()
             if now >= self._until:
                 self._set_clock(now)
-            expiry = forgotten_at = math.ceil(deadline)
-            if not self._floor < deadline <= LAST:
-                forgotten_at = self._allowed(expiry, now)
+            counts: Any = self._soon
+            second = expiry - self._origin
+            forgotten_at = expiry
+            if not self._usual < second < SECONDS:
+                forgotten_at = self._allowed(expiry, now, ttl)
                 expiry = min(forgotten_at, LAST_EXPIRY)  # No process lives so long.
+                counts, second = self._later, expiry
             record = pack(expiry, self._serial, digest)
             cell = cells[place]
             changed = record
             if cell:
-                if cell.find(record[DIGEST_OFFSET:]) >= 0:
+                if record[DIGEST_OFFSET:] in cell:
                     at = records.find(cell, record[DIGEST_OFFSET:])
                     if at >= 0 and cell[at:] >= self._live:
                         lock.release()
@@ -97,10 +109,9 @@ class Table:
             room = self._room
             if not room:
                 raise CacheFull(FULL.format(self._capacity))
-            counts = self._counts
             # Nothing can come between these.
             cells[place] = changed
-            counts[expiry] += 1
+            counts[second] += 1
             self._room = room - 1
             added = record
             lock.release()
@@ -170,12 +181,15 @@ class Table:
             return False
         cell = records.without(cell, at)
         expiry = records.expiry_of(held)
-        count = self._counts[expiry] - 1
+        counts: Any = self._soon
+        second = expiry - self._origin
+        if self._later.get(expiry) or not 0 <= second < SECONDS:
+            counts, second = self._later, expiry
         # The next record of this digest and second must not look like this one.
         serial = records.next_serial(self._serial)
         # Nothing can come between these.
         self._cells[digest & self._mask] = cell
-        self._counts[expiry] = count
+        counts[second] -= 1
         self._room += 1
         self._serial = serial
         return True
@@ -187,30 +201,60 @@ class Table:
     def _set_clock(self, now: float) -> None:
         """Forget the entries of the seconds that have passed, and note which one it is."""
         second = math.floor(now)
-        counts = self._counts
-        if second - self._second > len(counts):
-            expired = sorted(expiry for expiry in counts if expiry <= second)
-        else:
-            expired = [
-                expiry for expiry in range(self._second + 1, second + 1) if expiry in counts
-            ]
-        for expiry in expired:
+        if not 0 <= second - self._second <= SPAN:
+            self._count_anew(second)
+        later = self._later
+        while self._second < second:
+            passed = self._second + 1
+            at = passed - self._origin
             # Nothing can come between these.
-            self._room += counts[expiry]
-            del counts[expiry]
-            self._forgotten = expiry
+            if passed in later:
+                self._room += later[passed]
+                self._forgotten = passed
+                del later[passed]
+            if self._soon[at]:
+                self._room += self._soon[at]
+                self._forgotten = passed
+                self._soon[at] = 0
+            if at == SPAN:
+                self._soon = self._soon[SPAN:] + [0] * SPAN
+                self._origin = passed
+            self._second = passed
         floor = max(second, self._forgotten)
         if floor >= LAST_EXPIRY:
             raise CacheError("The in-memory cache can tell no time after January 2106.")
         live = records.first_live(floor)
+        usual = max(floor, second + self._ttl) - self._origin
         # Nothing can come between these.
-        self._second, self._until = second, second + 1.0
-        self._floor, self._live = float(floor), live
+        self._until = second + 1.0
+        self._usual, self._live = usual, live
 
-    def _allowed(self, expiry: int, now: float) -> int:
-        """Return the expiry of an entry that goes at once, or whose time may be over."""
+    def _count_anew(self, second: int) -> None:
+        """Count by a clock that was set back, or has not been looked at for long."""
+        counts = self._later.copy()
+        for expiry, number in enumerate(self._soon, self._origin):
+            if number:
+                counts[expiry] += number
+        expired = [expiry for expiry in counts if expiry <= second]
+        room = self._room + sum(counts.pop(expiry) for expiry in expired)
+        forgotten = max(expired, default=self._forgotten)
+        soon = [0] * SECONDS
+        # Nothing can come between these.
+        self._until = 0.0  # The clock is not set yet.
+        self._soon, self._later = soon, counts
+        self._origin = self._second = second
+        self._room, self._forgotten = room, forgotten
+
+    def _allowed(self, expiry: int, now: float, ttl: float) -> int:
+        """
+        Return the expiry of an entry that goes at once or late, or whose time may be over.
+
+        Raises :exc:`OverflowError` if no datetime can hold it.
+        """
+        if not EARLIEST <= expiry <= LATEST:
+            raise OverflowError(expiry)
         self._set_clock(now)
-        expiry = max(expiry, self._second + 1)  # No entry lives for less.
+        expiry = max(expiry, math.ceil(now + ttl), self._second + 1)  # None lives for less.
         if expiry <= self._forgotten:
             raise CacheError(
                 "The clock was set back, to before the expiry of entries that have been "

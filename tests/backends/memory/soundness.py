@@ -12,8 +12,11 @@ from jti_replay.backends.memory.records import RECORD_SIZE
 ISSUER = "https://issuer.example"
 
 
-def cache_with(*jtis: str, max_entries: int = 3, lifetime: int = 400) -> InMemoryCache:
-    cache = InMemoryCache("default", {"OPTIONS": {"max_entries": max_entries}})
+def cache_with(
+    *jtis: str, max_entries: int = 3, lifetime: int = 400, ttl: int = 300
+) -> InMemoryCache:
+    options = {"max_entries": max_entries}
+    cache = InMemoryCache("default", {"TTL": ttl, "OPTIONS": options})
     for jti in jtis:
         assert cache.reserve(jti, time.time() + lifetime, namespace=ISSUER)
     return cache
@@ -41,7 +44,8 @@ def assert_sound(cache: InMemoryCache) -> None:
     thread.join()
     assert free == [True]
     cache._lock._at_fork_reinit()  # type: ignore[attr-defined]  # That thread has it now.
-    assert cache.count() == entries(cache) == sum(cache._table._counts.values())
+    table = cache._table
+    assert cache.count() == entries(cache) == sum(table._soon) + sum(table._later.values())
 
 
 def reserve(cache: InMemoryCache, jti: str) -> Any:

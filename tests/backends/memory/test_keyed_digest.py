@@ -53,9 +53,10 @@ def test_nobody_else_can_foresee_it(digest: KeyedDigest) -> None:
     assert digest("", "jti") != Blake2Digest()("", "jti")
 
 
-def test_any_number_of_namespaces_takes_bounded_room(digest: KeyedDigest) -> None:
+def test_any_number_of_namespaces_takes_bounded_room() -> None:
+    digest = SiphashDigest()
     first = digest("0", "jti")
-    assert len(digest.prefixes) == isinstance(digest, SiphashDigest)
+    assert len(digest.prefixes) == 1
     for number in range(MAX_NAMESPACES + 1):
         digest(str(number), "jti")
         assert len(digest.prefixes) <= MAX_NAMESPACES

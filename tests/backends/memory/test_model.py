@@ -27,6 +27,8 @@ from tests.backends.memory.interrupting import Interrupter, Interruption
 
 START = 1_800_000_000
 TTL = 3
+LONG = (3000, 6000, 9000, 1_000_000)
+"""Lifetimes in seconds, most of which are counted in another way."""
 
 
 class CacheAndModel(RuleBasedStateMachine):
@@ -54,7 +56,7 @@ class CacheAndModel(RuleBasedStateMachine):
         target=reservations,
         namespace=st.sampled_from(["", "a", "b"]),
         number=st.integers(0, 300),
-        lifetime=st.none() | st.integers(-5, 30) | st.floats(-5, 30),
+        lifetime=st.none() | st.integers(-5, 30) | st.floats(-5, 30) | st.sampled_from(LONG),
         whole=st.booleans(),
     )
     def reserve(self, namespace: str, number: int, lifetime: float | None, whole: bool) -> Any:
@@ -63,7 +65,7 @@ class CacheAndModel(RuleBasedStateMachine):
     @rule(
         target=reservations,
         first=st.integers(0, 200),
-        lifetime=st.integers(0, 30),
+        lifetime=st.integers(0, 30) | st.sampled_from(LONG),
         whole=st.booleans(),
     )
     def reserve_many(self, first: int, lifetime: int, whole: bool) -> Any:
@@ -142,7 +144,7 @@ class CacheAndModel(RuleBasedStateMachine):
         assert self.cache.release(name[1], namespace=namespace) is (name in self.live())
         self.model.pop(name, None)
 
-    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 2.75, 20.0, 100_000.0]))
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 2.75, 20.0, 3000.0, 100_000.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
