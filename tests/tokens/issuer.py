@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,6 +107,11 @@ class Issuer:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def wait_for_fetch(self, number: int) -> None:
+        """Wait until the keys have been asked for so many times."""
+        while self.fetches < number:
+            time.sleep(0.01)
 
     # Answers.
 

@@ -281,14 +281,20 @@ def test_the_keys_of_few_issuers_are_fetched_at_once(
     """Each takes a thread. The others are answered 503."""
     monkeypatch.setattr(discovery, "MOST_FETCHES", 2)
     monkeypatch.setattr(discovery, "MOST_ISSUERS", 2)
-    issuer.answer = issuer.hang
-    keys = DiscoveredKeys(JwksOptions(timeout=0.5))
+    release = threading.Event()
+
+    def refuse_late(handler: BaseHTTPRequestHandler) -> None:
+        release.wait(30)
+        respond(handler, 404, b"")
+
+    issuer.answer = refuse_late
+    keys = DiscoveredKeys(JwksOptions(timeout=30))
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(keys.get, tenant(issuer, number)) for number in range(2)]
-        while issuer.fetches < 2:
-            issuer.asked.wait(0.01)
+        issuer.wait_for_fetch(2)
         with pytest.raises(KeysUnavailable, match="has to wait"):
             keys.get(tenant(issuer, 2))
+        release.set()
         for each in waiting:
             with pytest.raises(KeysUnavailable):
                 each.result()
