@@ -231,7 +231,6 @@ async def _carried_out(make_steps: Callable[[], Steps[T]]) -> T:
     except asyncio.CancelledError:
         if task.cancelling():
             # The event loop ends. It has cancelled all tasks, and waits for each once more.
-            await asyncio.wait([task])
             await arun(make_steps())
         raise
 

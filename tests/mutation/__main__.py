@@ -26,41 +26,51 @@ from .mutants import Mutant, mutants_of
 ROOT = Path(__file__).parents[2]
 COPIED = ("jti_replay", "tests", "benchmarks", "docs", "example_project", "scripts")
 MOST_SURVIVORS = 0.03
-LONGEST = 300.0
+LONGEST, LONGEST_OF_MORE = 300.0, 1800.0
 """Seconds that the tests of a mutant may take in a process of their own."""
 
 
 def main() -> int:
     """Run what the arguments ask for. Return 1 if a mutant lives that may not."""
     arguments = _arguments()
-    paths = [path for given in arguments.paths or core.TESTS for path in _modules(Path(given))]
+    given = arguments.paths or core.TESTS
+    # A module may be named, and its package too.
+    paths = dict.fromkeys(path for each in given for path in _modules(Path(each)))
     mutants = [mutant for path in paths for mutant in mutants_of(path, ROOT)]
     if arguments.again:
         reported = {line.partition("  (line ")[0] for line in arguments.again.open()}
         mutants = [mutant for mutant in mutants if str(mutant) in reported]
     if arguments.sample and arguments.sample < len(mutants):
         mutants = random.Random(arguments.seed).sample(mutants, arguments.sample)
-    groups: dict[tuple[str, ...], list[Mutant]] = {}
+    groups: dict[core.Tests, list[Mutant]] = {}
     for mutant in mutants:
-        tests = tuple(arguments.tests or core.tests_for(mutant.path))
+        tests = core.tests_for(mutant.path)
+        if arguments.tests:
+            tests = core.Tests(tuple(arguments.tests))
         groups.setdefault(tests, []).append(mutant)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         alive = list(chain.from_iterable(pool.map(_alive, groups.values(), groups)))
     return _report(mutants, alive)
 
 
-def _alive(mutants: Sequence[Mutant], tests: Sequence[str]) -> list[Mutant]:
+def _alive(mutants: Sequence[Mutant], tests: core.Tests) -> list[Mutant]:
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         root = Path(name).resolve()
         _copy(root)
-        answers = _tried_in_forks(mutants, tests, root)
+        answers = _tried_in_forks(mutants, tests.quick, root)
         reasons = survivors.known()
         return [
             mutant
             for mutant, answer in zip(mutants, answers, strict=True)
             if answer["lives"] is not False
-            # What lived in a fork may have been at work before it.
-            and (str(mutant) in reasons or _lives(mutant, root, answer["tests"]))
+            and (
+                str(mutant) in reasons
+                or (
+                    # What lived in a fork may have been at work before it.
+                    _lives(mutant, root, answer["tests"], LONGEST)
+                    and _lives(mutant, root, tests.more, LONGEST_OF_MORE)
+                )
+            )
         ]
 
 
@@ -107,19 +117,19 @@ def _tried_in_forks(
     return [json.loads(line) for line in answers.read_text().splitlines()]
 
 
-def _lives(mutant: Mutant, root: Path, tests: Sequence[str]) -> bool:
+def _lives(mutant: Mutant, root: Path, tests: Sequence[str], seconds: float) -> bool:
     print(f"in a process of its own: {mutant}", file=sys.stderr, flush=True)
     file = root / mutant.path
     source = file.read_bytes()
     file.write_bytes(mutant.applied(source))
     command = [sys.executable, "-m", "pytest", "-q", "-x", *tests]
     try:
-        return not tests or _pass(command, root)
+        return not tests or _pass(command, root, seconds)
     finally:
         file.write_bytes(source)
 
 
-def _pass(command: list[str], root: Path) -> bool:
+def _pass(command: list[str], root: Path, seconds: float) -> bool:
     """Return whether tests pass in time. Their servers end with them."""
     variables = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root)}
     silent = subprocess.DEVNULL
@@ -132,7 +142,7 @@ def _pass(command: list[str], root: Path) -> bool:
         start_new_session=True,
     )
     try:
-        return process.wait(timeout=LONGEST) == 0
+        return process.wait(timeout=seconds) == 0
     except subprocess.TimeoutExpired:
         return False
     finally:

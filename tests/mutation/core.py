@@ -3,34 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-TESTS: dict[str, tuple[str, ...]] = {
-    "jti_replay/tokens": ("tests/tokens", "tests/kinds", "tests/checks"),
-    "jti_replay/admission": (
-        "tests/decorator",
-        "tests/kinds",
-        "tests/checks",
-        "tests/contrib",
-        "tests/rollback",
+
+class Tests(NamedTuple):
+    """What is run for the mutants of a module: arguments of pytest."""
+
+    quick: tuple[str, ...]
+    """For each mutant."""
+    more: tuple[str, ...] = ()
+    """For those that have lived."""
+
+
+WITHOUT_MARIADB = ("-k", "not mariadb")
+"""To empty its tables takes longest."""
+
+CACHES = (
+    "tests/backends/test_base.py",
+    "tests/backends/test_claims.py",
+    "tests/backends/test_conformance.py",
+    "tests/backends/test_handler.py",
+    "tests/backends/test_handover.py",
+    "tests/backends/memory",
+    "tests/decorator",
+    "tests/reservation",
+)
+
+TESTS = {
+    "jti_replay/tokens": Tests(("tests/tokens",), ("tests/kinds", "tests/checks")),
+    "jti_replay/admission": Tests(
+        ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
+        ("tests/rollback", "tests/tokens"),
     ),
-    "jti_replay/rollback": ("tests/rollback", "tests/decorator", "tests/backends/database"),
-    "jti_replay/reservation": (
-        "tests/reservation",
-        "tests/rollback",
-        "tests/backends",
-        "tests/decorator",
+    "jti_replay/rollback": Tests(
+        ("tests/rollback", *WITHOUT_MARIADB), ("tests/rollback", "tests/backends/database")
     ),
-    "jti_replay/steps.py": ("tests/test_steps.py", "tests/backends", "tests/decorator"),
-    "jti_replay/backends/base.py": ("tests/backends", "tests/decorator"),
-    "jti_replay/backends/redis/scripts.py": ("tests/backends/redis",),
-    "jti_replay/backends/database/statements": ("tests/backends/database",),
+    "jti_replay/reservation/dispatch.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
+    "jti_replay/reservation/driver.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
+    "jti_replay/reservation/shield.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
+    "jti_replay/reservation": Tests(
+        CACHES, ("tests/backends", "tests/kinds/test_cold_start.py")
+    ),
+    "jti_replay/steps.py": Tests(("tests/test_steps.py", *CACHES), ("tests/backends",)),
+    "jti_replay/backends/base.py": Tests(CACHES, ("tests/backends", "tests/rollback")),
+    "jti_replay/backends/memory": Tests(CACHES),
+    "jti_replay/backends/redis/scripts.py": Tests(("tests/backends/redis",)),
+    "jti_replay/backends/database/statements": Tests(("tests/backends/database",)),
 }
 """By module or package. For others, ``--tests`` says which."""
 
 
-def tests_for(path: Path) -> tuple[str, ...]:
+def tests_for(path: Path) -> Tests:
     """Return the tests that are about a module: all of them, if nothing is known of it."""
     for module, tests in TESTS.items():
         if path.is_relative_to(module):
             return tests
-    return ("tests",)
+    return Tests(("tests",))
