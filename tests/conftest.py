@@ -35,6 +35,7 @@ logging.getLogger("asyncio").addFilter(
 # Whatever a machine that stands still makes fail runs again.
 pytest_runtest_setup = pytest.hookimpl(wrapper=True)(standstill.judge)
 pytest_runtest_call = pytest.hookimpl(wrapper=True)(standstill.judge)
+pytest_configure = pytest.hookimpl(trylast=True)(standstill.talk_without_delay)
 
 SIGNALS = (
     signals.jti_reserved,
