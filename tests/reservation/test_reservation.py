@@ -30,8 +30,9 @@ def empty_cache(settings: Any) -> None:
 
 
 def test_it_says_what_was_reserved_and_where(rf: RequestFactory) -> None:
-    expires_at = datetime(2100, 1, 1, tzinfo=UTC)
-    reservation = reserved(expires_at, namespace="issuer", request=rf.get("/"), profile="ci")
+    expires_at, request = datetime(2100, 1, 1, tzinfo=UTC), rf.get("/")
+    reservation = reserved(expires_at, namespace="issuer", request=request, profile="ci")
+    assert reservation.request is request
     assert (reservation.jti, reservation.namespace) == (JTI, "issuer")
     assert (reservation.alias, reservation.profile) == ("default", "ci")
     assert reservation.expires_at == datetime(2100, 1, 1, 0, 0, 1, tzinfo=UTC)

@@ -223,9 +223,9 @@ def ceil_expiry(expires_at: object, floor: float) -> int:
     """Return the second in which a jti may be forgotten whose token has no whole exp."""
     if expires_at is None:
         return math.ceil(floor)
-    if type(expires_at) is float:
-        return math.ceil(expires_at + GRACE)
-    raise TypeError
+    if type(expires_at) is not float:
+        raise TypeError
+    return math.ceil(expires_at + GRACE)
 
 
 def number_of(digest: bytes) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
 
 import pytest
 import time_machine
@@ -25,6 +27,16 @@ def cache_of(max_entries: int, ttl: float = 300) -> InMemoryCache:
 def clock() -> Iterator[time_machine.Traveller]:
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
+
+
+@pytest.mark.parametrize("wrong", [True, "1700000000", Fraction(1_900_000_000)])
+def test_a_time_of_a_wrong_type_is_refused(wrong: Any) -> None:
+    """Also of a namespace that is known, where a reserve takes fewer steps."""
+    cache = cache_of(10)
+    assert cache.reserve("a")
+    with pytest.raises(TypeError):
+        cache.reserve("b", wrong)
+    assert cache.count() == 1
 
 
 # How much it holds.

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jti_replay.backends.memory import keyed_digest
+from jti_replay.backends.memory import InMemoryCache, keyed_digest
 from jti_replay.backends.memory.keyed_digest import (
     DIGEST_SIZE,
     MAX_NAMESPACES,
@@ -76,3 +76,12 @@ def test_a_weak_hash_of_python_is_not_used(
 ) -> None:
     monkeypatch.setattr(sys, "hash_info", info)
     assert type(keyed_digest.keyed_digest()).__name__ == expected
+
+
+def test_a_cache_does_without_the_hash_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "hash_info", SimpleNamespace(width=32, algorithm="siphash13"))
+    cache = InMemoryCache("default", {})
+    reservation = cache.reserve("jti", namespace="issuer")
+    assert reservation
+    assert cache.reserve("jti", namespace="issuer") is None
+    assert reservation.release()
