@@ -19,7 +19,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": "unused",
-        "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"},
+        "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF"},
     },
     "memory": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
     "postgres": {"ENGINE": "django.db.backends.postgresql", "NAME": "jti_replay"},
