@@ -29,24 +29,24 @@ CACHES = (
     "tests/reservation",
 )
 
+ROLLBACK = ("tests/rollback", "tests/backends/database/rollback", *WITHOUT_MARIADB)
+
 TESTS = {
     "jti_replay/tokens": Tests(("tests/tokens",), ("tests/kinds", "tests/checks")),
     "jti_replay/admission": Tests(
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
         ("tests/rollback", "tests/tokens"),
     ),
-    "jti_replay/rollback": Tests(
-        ("tests/rollback", *WITHOUT_MARIADB), ("tests/rollback", "tests/backends/database")
-    ),
-    "jti_replay/reservation/dispatch.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
-    "jti_replay/reservation/driver.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
-    "jti_replay/reservation/shield.py": Tests(("tests/rollback", *WITHOUT_MARIADB)),
+    "jti_replay/rollback": Tests(ROLLBACK, ("tests/backends/database", "tests/decorator")),
+    "jti_replay/reservation/dispatch.py": Tests(ROLLBACK),
+    "jti_replay/reservation/driver.py": Tests(ROLLBACK),
+    "jti_replay/reservation/shield.py": Tests(ROLLBACK),
     "jti_replay/reservation": Tests(
         CACHES, ("tests/backends", "tests/kinds/test_cold_start.py")
     ),
     "jti_replay/steps.py": Tests(("tests/test_steps.py", *CACHES), ("tests/backends",)),
     "jti_replay/backends/base.py": Tests(CACHES, ("tests/backends", "tests/rollback")),
-    "jti_replay/backends/memory": Tests(CACHES),
+    "jti_replay/backends/memory": Tests(CACHES, ("tests/management", "tests/kinds")),
     "jti_replay/backends/redis/scripts.py": Tests(("tests/backends/redis",)),
     "jti_replay/backends/database/statements": Tests(("tests/backends/database",)),
 }
