@@ -29,7 +29,10 @@ CACHES = (
     "tests/reservation",
 )
 
-ROLLBACK = ("tests/rollback", "tests/backends/database/rollback", *WITHOUT_MARIADB)
+ROLLBACK = Tests(
+    ("tests/rollback", "tests/backends/database/rollback", *WITHOUT_MARIADB),
+    ("tests/backends/database", "tests/decorator"),
+)
 
 TESTS = {
     "jti_replay/tokens": Tests(("tests/tokens",), ("tests/kinds", "tests/checks")),
@@ -37,10 +40,10 @@ TESTS = {
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
         ("tests/rollback", "tests/tokens"),
     ),
-    "jti_replay/rollback": Tests(ROLLBACK, ("tests/backends/database", "tests/decorator")),
-    "jti_replay/reservation/dispatch.py": Tests(ROLLBACK),
-    "jti_replay/reservation/driver.py": Tests(ROLLBACK),
-    "jti_replay/reservation/shield.py": Tests(ROLLBACK),
+    "jti_replay/rollback": ROLLBACK,
+    "jti_replay/reservation/dispatch.py": ROLLBACK,
+    "jti_replay/reservation/driver.py": ROLLBACK,
+    "jti_replay/reservation/shield.py": ROLLBACK,
     "jti_replay/reservation": Tests(
         CACHES, ("tests/backends", "tests/kinds/test_cold_start.py")
     ),
