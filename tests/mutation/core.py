@@ -35,7 +35,16 @@ ROLLBACK = Tests(
 )
 
 TESTS = {
-    "jti_replay/tokens": Tests(("tests/tokens",), ("tests/kinds", "tests/checks")),
+    "jti_replay/tokens": Tests(
+        (
+            "tests/tokens",
+            "tests/kinds/test_base.py",
+            "tests/kinds/test_dpop_keys.py",
+            "tests/kinds/test_dpop_nonces.py",
+            "tests/kinds/test_dpop_proof.py",
+        ),
+        ("tests/checks", "tests/kinds"),
+    ),
     "jti_replay/admission": Tests(
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
         ("tests/rollback", "tests/tokens"),
