@@ -55,7 +55,7 @@ def fetch_json(
             body = _body(response)
     except HTTPError as error:
         error.close()
-        hint = " Redirects are not followed." if 300 <= error.code < 400 else ""
+        hint = " Redirects are not followed." if error.code < 400 else ""
         raise FetchError(f"The answer has status {error.code}.{hint}") from error
     except (OSError, HTTPException, zlib.error, ValueError) as error:
         raise FetchError(_reason(error, deadline)) from error
