@@ -7,9 +7,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 
-from jti_replay import replay_cache
+from jti_replay import release_on_rollback, replay_cache
 from jti_replay.rollback.ledger import Ledger
 from tests.backends.database.rollback.test_bound import reserve
 from tests.rollback.blocks import failing_block
@@ -35,6 +35,16 @@ def test_a_savepoint_brings_none_of_several_back(using: str) -> None:
         for reservation in older:
             assert reservation.release()
     assert all(replay_cache.reserve(jti) for jti in "abc")
+
+
+def test_a_rollback_in_sql_brings_nothing_back(using: str) -> None:
+    """Also if Django's own ROLLBACK, of the next transaction, is not believed."""
+    older = reserve("older")
+    with failing_block(using):
+        release_on_rollback(reserve("new"), using)
+        assert older.release()
+        connections[using].cursor().execute("ROLLBACK")
+    assert replay_cache.reserve("older")
 
 
 def test_a_savepoint_whose_name_recurs_is_another_one(using: str) -> None:
