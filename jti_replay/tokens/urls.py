@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
-def is_trustworthy(url: str, *, allow_http: bool = False) -> bool:
+def is_trustworthy(url: str, *, allow_http: bool) -> bool:
     """
     Return whether what a URL answers can be believed: it is https, or plain http to this
     machine, or to any host where ``allow_http`` says that the network is trusted.

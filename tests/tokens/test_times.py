@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import inf
 from typing import Any
 
@@ -31,6 +32,18 @@ def test_a_judgement_holds_until_the_leeway_is_over() -> None:
     assert good_for({"iat": NOW - 10}, max_age=60) == 80
     assert good_for({"iat": NOW + 10, "exp": NOW + 60}, max_age=60) == 90
     assert good_for({"iat": NOW - 10, "exp": NOW + 60}, max_age=60) == 80
+
+
+def test_a_time_is_one_that_a_datetime_can_hold() -> None:
+    first, last = -62135596800, 253402300799
+    assert datetime.fromtimestamp(first, UTC) == datetime(1, 1, 1, tzinfo=UTC)
+    assert datetime.fromtimestamp(last, UTC) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert good_for({"nbf": first}) == inf
+    assert good_for({"exp": last}) == last + 30 - NOW
+    for beyond in (first - 1, last + 1):
+        for name in ("exp", "iat", "nbf"):
+            with pytest.raises(TokenInvalid, match=f"claim {name} is not a time"):
+                good_for({name: beyond})
 
 
 def test_the_oldest_token_is_still_accepted() -> None:
