@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import is_dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
+from typing import Any
+
+import pytest
+
+import jti_replay
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("jti_replay", "benchmarks", "example_project", "tests")
@@ -46,3 +54,26 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert [
         path for path in files() if path.stem in NO_NAMES or path.parent.name in NO_NAMES
     ] == []
+
+
+def values() -> list[type]:
+    modules = [
+        import_module(module.name)
+        for module in walk_packages(jti_replay.__path__, "jti_replay.")
+        if not module.name.startswith(("jti_replay.contrib", "jti_replay.management"))
+    ]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and is_dataclass(value)
+        and value.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("value", values(), ids=lambda value: value.__name__)
+def test_a_value_cannot_be_changed(value: Any) -> None:
+    """Threads share them, and caches know them by their hash."""
+    assert value.__dataclass_params__.frozen
+    assert "__slots__" in vars(value)

@@ -18,6 +18,9 @@ class Tests(NamedTuple):
 WITHOUT_MARIADB = ("-k", "not mariadb")
 """To empty its tables takes longest."""
 
+HOUSE = "tests/test_house.py"
+"""About classes, which no test runs."""
+
 CACHES = (
     "tests/backends/test_base.py",
     "tests/backends/test_claims.py",
@@ -31,7 +34,7 @@ CACHES = (
 
 ROLLBACK = Tests(
     ("tests/rollback", "tests/backends/database/rollback", *WITHOUT_MARIADB),
-    ("tests/backends/database", "tests/decorator"),
+    (HOUSE, "tests/backends/database", "tests/decorator"),
 )
 
 TESTS = {
@@ -43,18 +46,18 @@ TESTS = {
             "tests/kinds/test_dpop_nonces.py",
             "tests/kinds/test_dpop_proof.py",
         ),
-        ("tests/checks", "tests/kinds"),
+        (HOUSE, "tests/checks", "tests/kinds"),
     ),
     "jti_replay/admission": Tests(
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
-        ("tests/rollback", "tests/tokens"),
+        (HOUSE, "tests/rollback", "tests/tokens"),
     ),
     "jti_replay/rollback": ROLLBACK,
     "jti_replay/reservation/dispatch.py": ROLLBACK,
     "jti_replay/reservation/driver.py": ROLLBACK,
     "jti_replay/reservation/shield.py": ROLLBACK,
     "jti_replay/reservation": Tests(
-        CACHES, ("tests/backends", "tests/kinds/test_cold_start.py")
+        CACHES, (HOUSE, "tests/backends", "tests/kinds/test_cold_start.py")
     ),
     "jti_replay/steps.py": Tests(("tests/test_steps.py", *CACHES), ("tests/backends",)),
     "jti_replay/backends/base.py": Tests(CACHES, ("tests/backends", "tests/rollback")),
