@@ -60,9 +60,9 @@ def tls_context(deadline: Deadline, cafile: str | None) -> ssl.SSLContext:
     """
 
     class TLSSocket(ssl.SSLSocket):
-        def do_handshake(self, block: bool = False) -> None:
+        def do_handshake(self, *args: Any, **kwargs: Any) -> None:
             self.settimeout(deadline.left())
-            super().do_handshake(block)
+            super().do_handshake(*args, **kwargs)
 
         def recv_into(self, *args: Any, **kwargs: Any) -> int:
             self.settimeout(deadline.left())

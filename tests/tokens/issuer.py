@@ -45,7 +45,7 @@ class Issuer:
         self.asked = threading.Event()
         self.closing = threading.Event()
         self._lock = threading.Lock()
-        self._server: Server | None = None
+        self.server: Server | None = None
         self._port = 0
 
     def __enter__(self) -> Issuer:
@@ -87,26 +87,26 @@ class Issuer:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = Server(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_address[1]
+        self.server = Server(("127.0.0.1", self._port), Handler)
+        self._port = self.server.server_address[1]
         if self._certificates:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(
                 self._certificates / "server.pem", self._certificates / "server.key"
             )
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
+            self.server.socket = context.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
             )
         threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True
         ).start()
 
     def go_down(self) -> None:
         """Refuse connections."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
 
     def wait_for_fetch(self, number: int) -> None:
         """Wait until the keys have been asked for so many times."""

@@ -279,6 +279,7 @@ def test_the_keys_of_few_issuers_are_fetched_at_once(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each takes a thread. The others are answered 503."""
+    assert discovery.MOST_FETCHES == 20
     monkeypatch.setattr(discovery, "MOST_FETCHES", 2)
     monkeypatch.setattr(discovery, "MOST_ISSUERS", 2)
     release = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,6 +177,26 @@ def test_a_server_that_shakes_no_hands_is_given_up(
         options(url, cafile=str(certificates / "ca.pem"), timeout=0.5)
         with takes_at_most(0.7, at_least=0.4):
             assert_unavailable(sync_knock(first.sign()))
+
+
+def test_a_handshake_has_all_the_time_that_is_left(
+    options: Configure,
+    encrypted: Issuer,
+    first: KeyPair,
+    certificates: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the time to connect is shared among addresses."""
+    look_up, process = socket.getaddrinfo, encrypted.server.process_request
+
+    def process_late(*args: Any) -> None:
+        time.sleep(2.5)
+        process(*args)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kw: look_up(*args, **kw) * 4)
+    monkeypatch.setattr(encrypted.server, "process_request", process_late)
+    options(encrypted.url, cafile=str(certificates / "ca.pem"), timeout=8)
+    assert_inside(sync_knock(first.sign()))
 
 
 def test_an_endless_name_lookup_holds_no_request(
