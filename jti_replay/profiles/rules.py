@@ -26,7 +26,7 @@ def rules_from_settings(
     params: Mapping[str, Any],
     types: TypeRule,
     *,
-    max_lifetime: float | None = DEFAULT_MAX_LIFETIME,
+    max_lifetime: float | None,
     key_in_header: bool = False,
 ) -> TokenRules:
     """

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .issuers import IssuerRule
 from .keys import KeySource
-from .types import ANY_TYPE, TypeRule
+from .types import TypeRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class TokenRules:
 
     keys: KeySource | None
     algorithms: tuple[str, ...]
-    issuers: IssuerRule | None = None
-    audiences: tuple[str, ...] = ()
-    leeway: float = 30
-    max_lifetime: float | None = 3600
-    types: TypeRule = ANY_TYPE
-    jti: Literal["required", "digest", "ignored"] = "required"
+    issuers: IssuerRule | None
+    audiences: tuple[str, ...]
+    leeway: float
+    max_lifetime: float | None
+    types: TypeRule
+    jti: Literal["required", "digest", "ignored"]
     requires_exp: bool = True
     judges_iat: bool = True
     max_age: float | None = None

@@ -46,13 +46,9 @@ class TypeRule:
 
     def __str__(self) -> str:
         if self.accepted is None:
-            return f"any but {_listed(self.refused)}" if self.refused else "any"
+            return f"any but {_listed(self.refused)}"
         return _listed(self.accepted) + (", or none" if self.may_be_absent else "")
 
 
 def _listed(types: Iterable[str]) -> str:
     return ", ".join(sorted(typ.removeprefix("application/") for typ in types))
-
-
-ANY_TYPE = TypeRule()
-"""The rule that accepts tokens of all types."""

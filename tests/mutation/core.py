@@ -46,7 +46,7 @@ TESTS = {
             "tests/kinds/test_dpop_nonces.py",
             "tests/kinds/test_dpop_proof.py",
         ),
-        (HOUSE, "tests/checks", "tests/kinds"),
+        (HOUSE, "tests/docs/test_docs.py", "tests/checks", "tests/kinds"),
     ),
     "jti_replay/admission": Tests(
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),

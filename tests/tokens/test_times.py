@@ -12,9 +12,20 @@ import pytest
 from jti_replay import TokenInvalid
 from jti_replay.tokens.claims import check_times, jti_of
 from jti_replay.tokens.rules import TokenRules
+from jti_replay.tokens.types import TypeRule
 
 NOW = 1_900_000_000.0
-RULES = TokenRules(None, ("HS256",), leeway=30, max_lifetime=None, requires_exp=False)
+RULES = TokenRules(
+    keys=None,
+    algorithms=("HS256",),
+    issuers=None,
+    audiences=(),
+    leeway=30,
+    max_lifetime=None,
+    types=TypeRule.any_but(()),
+    jti="required",
+    requires_exp=False,
+)
 
 
 def good_for(claims: dict[str, Any], **changes: Any) -> float:
