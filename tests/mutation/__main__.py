@@ -92,7 +92,7 @@ def _modules(path: Path) -> Iterator[Path]:
 def _copy(root: Path) -> None:
     for folder in COPIED:
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+        shutil.copytree(ROOT / folder, root / folder, symlinks=True, ignore=ignored)
     for file in ROOT.glob("*.*"):
         if file.is_file():
             shutil.copy(file, root)
