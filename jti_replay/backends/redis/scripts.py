@@ -35,7 +35,7 @@ RESERVED = 1
 _RESERVE = """\
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'XX', 'KEEPTTL')
+redis.call('SET', KEYS[1], ARGV[1], 'KEEPTTL')
 return 1"""
 
 RESERVE = Script(_RESERVE)

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from jti_replay import Reservation
+from jti_replay.backends.redis.scripts import RESERVE, RESERVE_IF_WARM, Script
 from jti_replay.reservation.digests import jti_digest
 from tests.backends.conftest import Call, UseRedis
 from tests.servers.lossy_proxy import LossyProxy, every_request
@@ -110,6 +111,20 @@ def test_the_server_lets_the_key_expire_at_the_shown_moment(
     ends = time.time() + server.pttl(key) / 1000
     assert earliest <= ends < earliest + 1
     assert reservation.expires_at.timestamp() == pytest.approx(ends, abs=0.3, rel=0)
+
+
+@pytest.mark.parametrize("script", [RESERVE, RESERVE_IF_WARM])
+def test_a_reserve_that_is_sent_again_expires_as_the_first_one(
+    script: Script, use_redis: UseRedis, redis_url: str, server: redis.Redis
+) -> None:
+    """As when its reply was lost. The owner is written once more."""
+    use_redis(redis_url)
+    keys = ("entry", "marker") if script is RESERVE_IF_WARM else ("entry",)
+    server.set("marker", 1)
+    for lifetime in (60_000, 90_000):
+        arguments = ("owner", lifetime, 2)[: len(keys) + 1]
+        assert server.eval(script.source, len(keys), *keys, *arguments) == 1
+    assert 0 < server.pttl("entry") <= 60_000
 
 
 def test_an_entry_may_live_to_the_end_of_time(
