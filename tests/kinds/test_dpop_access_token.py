@@ -84,6 +84,7 @@ def test_the_scheme_may_be_in_any_case(site: Site, scheme: str) -> None:
         pytest.param(lambda: access_token(aud="https://other.example"), id="D27-aud"),
         pytest.param(lambda: access_token(exp=time.time() - 31), id="D27-expired"),
         pytest.param(lambda: access_token(exp=None), id="D27-no-exp"),
+        pytest.param(lambda: access_token(iat=time.time() + 31), id="D27-iat-ahead"),
         pytest.param(lambda: access_token(key=OTHER), id="D27-signature"),
         pytest.param(lambda: access_token(typ="JWT"), id="D27-typ-jwt"),
         pytest.param(lambda: access_token(typ=None), id="D27-no-typ"),
