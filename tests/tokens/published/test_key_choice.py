@@ -44,12 +44,13 @@ def publish(configure: Configure, issuer: Issuer) -> Callable[..., None]:
     return publish
 
 
-def eddsa(alg: str, kid: str | None = "first") -> str:
+def eddsa(alg: str, kid: str | None = "first", private: Any = None) -> str:
     """Return a token of the one Ed25519 key, under either name of its algorithm."""
     header = {"alg": alg, "kid": kid} if kid else {"alg": alg}
     text = f"{base64url(json.dumps(header).encode())}."
     text += base64url(json.dumps(good_claims()).encode())
-    return f"{text}.{base64url(keypair('EdDSA').private.sign(text.encode()))}"
+    private = private or keypair("EdDSA").private
+    return f"{text}.{base64url(private.sign(text.encode()))}"
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512"])
@@ -199,6 +200,20 @@ def test_ed25519_is_accepted_with_a_key_of_ones_own(
         assert_inside(knock(eddsa(sent)))
 
 
+@pytest.mark.parametrize("accepted", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("sent", ["EdDSA", "Ed25519"])
+def test_a_signature_of_another_ed25519_key_is_refused(
+    knock: Knock, publish: Any, configure: Configure, accepted: str, sent: str
+) -> None:
+    forged = eddsa(sent, private=ed25519.Ed25519PrivateKey.generate())
+    publish(keypair("EdDSA").jwk(), algorithms=[accepted])
+    assert_invalid(knock(forged))
+    assert_inside(knock(eddsa(sent)))
+    configure(KEY=keypair("EdDSA").pem(), ALGORITHMS=[accepted])
+    assert_invalid(knock(forged))
+    assert_inside(knock(eddsa(sent)))
+
+
 def test_ed25519_is_not_the_other_curve(
     knock: Knock, publish: Any, configure: Configure
 ) -> None:
@@ -214,20 +229,29 @@ def test_ed25519_is_not_the_other_curve(
     assert_unavailable(knock(pair.sign()))
 
 
-def short_coordinate() -> KeyPair:
+def short_coordinate(curve: ec.EllipticCurve, algorithm: str) -> KeyPair:
     """Return a key whose x begins with a zero byte."""
+    bits = (curve.key_size + 7) // 8 * 8
     while True:
-        private = ec.generate_private_key(ec.SECP256R1())
-        if private.public_key().public_numbers().x < 1 << 248:
-            return KeyPair(private, "ES256", "short")
+        private = ec.generate_private_key(curve)
+        if private.public_key().public_numbers().x < 1 << (bits - 8):
+            return KeyPair(private, algorithm, "short")
 
 
+@pytest.mark.parametrize(
+    ("curve", "algorithm"),
+    [(ec.SECP256R1(), "ES256"), (ec.SECP384R1(), "ES384"), (ec.SECP521R1(), "ES512")],
+)
 @pytest.mark.parametrize("change", [lambda x: x.lstrip(b"\0"), lambda x: b"\0" + x])
 def test_a_coordinate_of_another_length_is_read(
-    knock: Knock, publish: Any, change: Callable[[bytes], bytes]
+    knock: Knock,
+    publish: Any,
+    curve: ec.EllipticCurve,
+    algorithm: str,
+    change: Callable[[bytes], bytes],
 ) -> None:
-    """RFC 7518 6.2.1.2 asks for 32 bytes; some issuers write the number."""
-    pair = short_coordinate()
+    """RFC 7518 6.2.1.2 asks for all bytes of the curve; some issuers write the number."""
+    pair = short_coordinate(curve, algorithm)
     x = jwt.utils.base64url_decode(pair.jwk()["x"])
     publish(pair.jwk(x=base64url(change(x))))
     assert_inside(knock(pair.sign()))
