@@ -26,7 +26,7 @@ def key_in_header(token: UnverifiedToken) -> Sequence[Any]:
     if "jwk" not in token.header:
         raise TokenInvalid("The token does not bring its key (jwk).", claim="jwk")
     try:
-        published = read_key(token.header["jwk"])
+        published = read_key(token.header["jwk"], secrets=False)
     except UnusableKey as error:
         raise unusable_key(str(error)) from error
     if published is None:

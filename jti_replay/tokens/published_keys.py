@@ -45,7 +45,7 @@ class PublishedKey(NamedTuple):
     """What PyJWT says of its length, if it is not long enough."""
 
 
-def read_key(jwk: Any, *, secrets: bool = False) -> PublishedKey | None:
+def read_key(jwk: Any, *, secrets: bool) -> PublishedKey | None:
     """
     Return the key that a JWK describes, or None for one that encrypts.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import cache
@@ -56,6 +57,17 @@ def test_d6_an_odd_rsa_key_is_the_clients_fault(
     text = with_jwk(public_jwk(RSA) | members, key=RSA)
     assert said(site.send(request(text))) == (400, "invalid_dpop_proof")
     assert nothing_happened(site)
+
+
+def test_d6_a_secret_is_no_key(
+    dpop_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would prove nothing: whoever sees the proof could make another one."""
+    caplog.set_level(logging.INFO, "jti_replay")
+    site = dpop_site(TOKEN_ENDPOINT)
+    text = with_jwk({"kty": "oct", "k": base64url(b"k" * 32)})
+    assert said(site.send(request(text))) == (400, "invalid_dpop_proof")
+    assert "It is a secret (kty oct)" in caplog.text
 
 
 def test_d6_a_key_for_another_algorithm_is_refused(dpop_site: Callable[..., Site]) -> None:
