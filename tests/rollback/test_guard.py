@@ -280,3 +280,28 @@ def test_a_project_without_a_database_works_too() -> None:
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["[200, 401]", "[500, 500]", "[500, 401]", "False"]
+
+
+def test_a_block_of_others_decides_about_an_exception_that_became_an_answer(
+    using: str, serve: Callable[[Any], Client]
+) -> None:
+    """As REST framework makes one. The work of the block may be committed."""
+
+    class Failed(HttpResponse):
+        exception = True
+
+    @reserve_jti(using=using, atomic=False, release_on_error=True)
+    def view(request: Any) -> HttpResponse:
+        return Failed(status=500)
+
+    with transaction.atomic(using):
+        serve(view).post("/", headers=bearer(new_token()))
+        assert replay_cache.count() == 1
+    assert replay_cache.count() == 1
+
+
+def test_a_commit_has_nothing_to_log(
+    using: str, serve: Callable[[Any], Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert guarded_status(serve, using, bearer(new_token())) == 200
+    assert caplog.records == []
