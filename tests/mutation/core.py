@@ -50,7 +50,7 @@ TESTS = {
     ),
     "jti_replay/admission": Tests(
         ("tests/decorator", "tests/kinds", "tests/checks", "tests/contrib", *WITHOUT_MARIADB),
-        (HOUSE, "tests/rollback", "tests/tokens"),
+        (HOUSE, "tests/rollback", "tests/tokens", "tests/backends/database"),
     ),
     "jti_replay/rollback": ROLLBACK,
     "jti_replay/reservation/dispatch.py": ROLLBACK,
@@ -61,7 +61,6 @@ TESTS = {
     ),
     "jti_replay/steps.py": Tests(("tests/test_steps.py", *CACHES), ("tests/backends",)),
     "jti_replay/backends/base.py": Tests(CACHES, ("tests/backends", "tests/rollback")),
-    "jti_replay/backends/memory": Tests(CACHES, ("tests/management", "tests/kinds")),
     "jti_replay/backends/redis/scripts.py": Tests(("tests/backends/redis",)),
     "jti_replay/backends/database/statements": Tests(("tests/backends/database",)),
 }
