@@ -18,6 +18,7 @@ from tests.tokens.keypairs import KeyPair, keypair
 Configure = Callable[..., None]
 
 UNKNOWN = "The token is signed with an unknown key."
+ALL = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"]
 LIFESPAN = DEFAULT_OPTIONS.lifespan
 REFRESH_AFTER = LIFESPAN * jwks.REFRESH_AT
 
@@ -87,3 +88,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+@pytest.fixture
+def publish_keys(configure: Configure, issuer: Issuer) -> Callable[..., None]:
+    """Give a function that publishes keys for a profile that accepts all algorithms."""
+
+    def publish(*keys: Any, algorithms: list[str] = ALL) -> None:
+        issuer.keys = list(keys)
+        configure(KEY=None, JWKS_URL=issuer.url, ALGORITHMS=algorithms)
+
+    publish()
+    return publish
