@@ -8,8 +8,8 @@ Mutation testing: whether a test fails when a line of the core is changed.
 
 The tests run once. Then each mutant is tried in a fork of that process, with the tests that run
 its line, until one of them fails. Those of a module's or a class's own code, and those that no
-test has noticed, are tried once more in a process of their own. One that lives is reported,
-unless ``survivors.txt`` has it with the reason why it may.
+test has noticed, are tried once more in a process of their own, and then with more tests. One
+that lives is reported, unless ``survivors.txt`` has it with the reason why it may.
 
 The tools that there are do not fit: cosmic-ray runs all tests for each mutant, which takes days
 with real servers, mutmut wraps each function, which tests of async functions and of signatures

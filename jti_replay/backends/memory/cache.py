@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 WHOLE_GRACE = math.ceil(GRACE)
-"""Seconds, for an exp that is whole, too."""
+"""GRACE in whole seconds, so that an int exp stays an int."""
 
 DEFAULT_MAX_ENTRIES = 1_000_000
 

@@ -201,8 +201,10 @@ class Table:
     def _set_clock(self, now: float) -> None:
         """Forget the entries of the seconds that have passed, and note which one it is."""
         second = math.floor(now)
-        if not 0 <= second - self._second <= SPAN:
+        if not self._origin <= second <= self._second + SPAN:
             self._count_anew(second)
+        # A thread that waited for the lock may have read the clock a moment ago.
+        self._second = min(self._second, second)
         later = self._later
         while self._second < second:
             passed = self._second + 1

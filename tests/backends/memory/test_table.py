@@ -103,6 +103,19 @@ def test_entries_are_counted_by_a_clock_that_is_set_back() -> None:
     assert table.count(NOW + 9 * SPAN) == 0
 
 
+def test_a_clock_that_was_read_a_moment_ago_changes_nothing() -> None:
+    """A thread may wait for the lock while another one passes into the next second."""
+    table = Table(10, NOW)
+    assert table.add(1, NOW + 60, NOW, 0)
+    assert table.add(2, NOW + 5, NOW, 0)
+    assert table.count(NOW + 5) == 1
+    assert table.count(NOW + 4.9) == 1
+    assert table.add(3, NOW + 6, NOW + 4.9, 0)
+    assert not table._later  # Nothing was counted anew.
+    assert table.count(NOW + 6) == 1
+    assert table.count(NOW + 60) == 0
+
+
 def test_an_entry_lives_for_the_ttl_at_least() -> None:
     table = Table(10, NOW, 60)
     for number, (expiry, ttl, end) in enumerate(
